@@ -1,0 +1,487 @@
+//! Flat combining over the network: one transaction for all who wait.
+//!
+//! A transaction a request costs a commit a request: an fsync, round trips, a turn at the lock of a
+//! hot row. Here requests put their operation in a bounded queue and wait; one writer drains all
+//! that is waiting, applies the batch in one transaction, and answers everybody. Nobody waits for a
+//! batch to fill: under light load a batch is one operation, under heavy load batches grow by
+//! themselves. After Hendler, Incze, Shavit and Tzafrir, "Flat combining and the
+//! synchronization-parallelism tradeoff" (SPAA 2010), with a database in place of the data structure.
+//!
+//! What a caller can rely on:
+//! - a full queue refuses at once, before any work ([`WriteError::Overloaded`]);
+//! - an operation whose deadline has passed is dropped before it is applied ([`WriteError::TooLate`]);
+//! - one operation's fault never fails its neighbours: a batch that the database refuses for good is
+//!   taken apart and each operation tried alone;
+//! - the writer is a task of its own: a caller that goes away leaves a whole effect, or none.
+
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::db::DbError;
+use crate::deadline::Deadline;
+use crate::error::{Class, Classify};
+
+/// Operations that one transaction applies: a cheap handle on a slice.
+#[derive(Debug)]
+pub struct Batch<Op> {
+    ops: Arc<[Op]>,
+    range: Range<usize>,
+}
+
+impl<Op> Clone for Batch<Op> {
+    fn clone(&self) -> Self {
+        Self {
+            ops: Arc::clone(&self.ops),
+            range: self.range.clone(),
+        }
+    }
+}
+
+impl<Op> From<Vec<Op>> for Batch<Op> {
+    fn from(ops: Vec<Op>) -> Self {
+        Self {
+            range: 0..ops.len(),
+            ops: ops.into(),
+        }
+    }
+}
+
+impl<Op> Deref for Batch<Op> {
+    type Target = [Op];
+
+    fn deref(&self) -> &[Op] {
+        self.ops.get(self.range.clone()).unwrap_or_default()
+    }
+}
+
+impl<Op> Batch<Op> {
+    /// The operations one by one, each as a batch of its own.
+    fn singles(&self) -> impl Iterator<Item = Self> {
+        self.range.clone().map(|at| Self {
+            ops: Arc::clone(&self.ops),
+            range: at..at + 1,
+        })
+    }
+}
+
+/// Applies batches of operations, each in one transaction.
+#[async_trait]
+pub trait BatchWriter: Send + Sync + 'static {
+    /// One caller's operation. Idempotent, or refused by its own rules when it comes twice.
+    type Op: Send + Sync + 'static;
+    /// What one caller hears, refusals included.
+    type Out: Send + 'static;
+
+    /// Applies the whole batch in one transaction; answers one output an operation, in their order.
+    ///
+    /// # Errors
+    /// Any error means that nothing of the batch was applied, but for [`DbError::OutcomeUnknown`].
+    async fn write(&self, batch: Batch<Self::Op>) -> Result<Vec<Self::Out>, DbError>;
+}
+
+/// The bounds of a combiner.
+#[derive(Debug, Clone, Copy)]
+pub struct CombinerLimits {
+    /// How many operations may wait; one more is refused.
+    pub queue_len_max: usize,
+    /// How many operations one transaction takes at the most.
+    pub batch_len_max: usize,
+}
+
+impl Default for CombinerLimits {
+    fn default() -> Self {
+        Self {
+            queue_len_max: 8192,
+            batch_len_max: 512,
+        }
+    }
+}
+
+/// Why an operation was not applied, or may not have been.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WriteError {
+    /// The queue was full; nothing happened.
+    #[error("too many writes are waiting")]
+    Overloaded,
+    /// The caller's deadline passed before the operation's turn came; nothing happened.
+    #[error("the deadline passed before the write began")]
+    TooLate,
+    /// The service is stopping; nothing happened.
+    #[error("the service is stopping")]
+    Stopped,
+    /// The database failed; its own error says whether anything may have happened.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl Classify for WriteError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Overloaded | Self::Stopped => Class::Unavailable,
+            Self::TooLate => Class::TooLate,
+            Self::Db(error) => error.class(),
+        }
+    }
+}
+
+struct Entry<Op, Out> {
+    op: Op,
+    deadline: Deadline,
+    answer: oneshot::Sender<Result<Out, WriteError>>,
+}
+
+/// The queue in front of one writer.
+pub struct Combiner<Op, Out> {
+    name: &'static str,
+    queue: mpsc::Sender<Entry<Op, Out>>,
+    closing: CancellationToken,
+    writer: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl<Op, Out> Clone for Combiner<Op, Out> {
+    fn clone(&self) -> Self {
+        Self {
+            name: self.name,
+            queue: self.queue.clone(),
+            closing: self.closing.clone(),
+            writer: Arc::clone(&self.writer),
+        }
+    }
+}
+
+impl<Op: Send + Sync + 'static, Out: Send + 'static> Combiner<Op, Out> {
+    /// Starts the writer task. `name` labels its metrics.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the writer outlives the tasks that feed it"
+    )]
+    pub fn start(
+        name: &'static str,
+        writer: impl BatchWriter<Op = Op, Out = Out>,
+        limits: CombinerLimits,
+    ) -> Self {
+        let (queue, waiting) = mpsc::channel(limits.queue_len_max);
+        let closing = CancellationToken::new();
+        let drain = Drain {
+            name,
+            writer,
+            waiting,
+            batch_len_max: limits.batch_len_max,
+        };
+        let task = tokio::spawn(drain.run(closing.clone()));
+        Self {
+            name,
+            queue,
+            closing,
+            writer: Arc::new(Mutex::new(Some(task))),
+        }
+    }
+
+    /// Hands `op` to the writer and waits for its outcome.
+    ///
+    /// Dropping this future does not take the operation back.
+    pub async fn submit(&self, op: Op, deadline: Deadline) -> Result<Out, WriteError> {
+        if self.closing.is_cancelled() {
+            return Err(WriteError::Stopped);
+        }
+        let (answer, outcome) = oneshot::channel();
+        self.queue
+            .try_send(Entry {
+                op,
+                deadline,
+                answer,
+            })
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => {
+                    metrics::counter!("bookstore_combiner_refused_total", "combiner" => self.name)
+                        .increment(1);
+                    WriteError::Overloaded
+                }
+                mpsc::error::TrySendError::Closed(_) => WriteError::Stopped,
+            })?;
+        // The writer answers everything it takes; silence means that it died in the midst of a batch.
+        let silent = || DbError::OutcomeUnknown(format!("the writer of {} died", self.name));
+        outcome.await.unwrap_or_else(|_| Err(silent().into()))
+    }
+
+    /// Refuses new operations, applies those that wait, and ends the writer.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        let task = self.writer.lock().await.take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
+            tracing::error!(combiner = self.name, %error, "the writer died");
+        }
+    }
+}
+
+/// The writer's side of the queue.
+struct Drain<W: BatchWriter> {
+    name: &'static str,
+    writer: W,
+    waiting: mpsc::Receiver<Entry<W::Op, W::Out>>,
+    batch_len_max: usize,
+}
+
+impl<W: BatchWriter> Drain<W> {
+    async fn run(mut self, closing: CancellationToken) {
+        let batch_len =
+            metrics::histogram!("bookstore_combiner_batch_len", "combiner" => self.name);
+        let queue_len = metrics::gauge!("bookstore_combiner_queue_len", "combiner" => self.name);
+        let mut entries = Vec::with_capacity(self.batch_len_max);
+        loop {
+            tokio::select! {
+                biased;
+                taken = self.waiting.recv_many(&mut entries, self.batch_len_max) => {
+                    if taken == 0 {
+                        return;
+                    }
+                }
+                () = closing.cancelled(), if !self.waiting.is_closed() => {
+                    // What is in the queue by now is still applied; then `recv_many` answers 0.
+                    self.waiting.close();
+                    continue;
+                }
+            }
+            queue_len.set(as_metric(self.waiting.len()));
+            batch_len.record(as_metric(entries.len()));
+            self.answer(std::mem::take(&mut entries)).await;
+        }
+    }
+
+    /// Applies one batch and answers all of it.
+    async fn answer(&self, entries: Vec<Entry<W::Op, W::Out>>) {
+        let (ops, answers) = drop_late(entries);
+        if ops.is_empty() {
+            return;
+        }
+        let batch = Batch::from(ops);
+        match self.write(batch.clone()).await {
+            Ok(outs) => answers
+                .into_iter()
+                .zip(outs)
+                .for_each(|(answer, out)| tell(answer, Ok(out))),
+            Err(error) if batch.len() > 1 && is_one_operations_fault(&error) => {
+                tracing::warn!(combiner = self.name, %error, len = batch.len(), "a batch is taken apart");
+                for (single, answer) in batch.singles().zip(answers) {
+                    let outcome = self.write(single).await.map(|mut outs| outs.pop());
+                    tell(
+                        answer,
+                        outcome
+                            .and_then(|out| out.ok_or_else(short))
+                            .map_err(Into::into),
+                    );
+                }
+            }
+            Err(error) => answers
+                .into_iter()
+                .for_each(|answer| tell(answer, Err(error.clone().into()))),
+        }
+    }
+
+    /// Writes one batch, and makes sure that nobody goes without an answer.
+    async fn write(&self, batch: Batch<W::Op>) -> Result<Vec<W::Out>, DbError> {
+        let len = batch.len();
+        let outs = self.writer.write(batch).await?;
+        if outs.len() == len {
+            Ok(outs)
+        } else {
+            Err(short())
+        }
+    }
+}
+
+/// Whether a smaller batch may do better: the database was there, and refused what it was told.
+fn is_one_operations_fault(error: &DbError) -> bool {
+    match error {
+        DbError::Duplicate { .. } | DbError::Corrupt(_) | DbError::Broken(_) => true,
+        DbError::Contention(_) | DbError::Unavailable(_) | DbError::OutcomeUnknown(_) => false,
+    }
+}
+
+/// A writer that answers fewer outputs than it took operations has committed them all the same.
+fn short() -> DbError {
+    DbError::OutcomeUnknown("a batch answered fewer outputs than operations".to_owned())
+}
+
+fn tell<Out>(answer: Answer<Out>, outcome: Result<Out, WriteError>) {
+    // A caller that went away does not want to know.
+    drop(answer.send(outcome));
+}
+
+/// A length as a metric's value.
+fn as_metric(len: usize) -> f64 {
+    f64::from(u32::try_from(len).unwrap_or(u32::MAX))
+}
+
+type Answer<Out> = oneshot::Sender<Result<Out, WriteError>>;
+
+fn drop_late<Op, Out>(entries: Vec<Entry<Op, Out>>) -> (Vec<Op>, Vec<Answer<Out>>) {
+    let mut ops = Vec::with_capacity(entries.len());
+    let mut answers = Vec::with_capacity(entries.len());
+    for entry in entries {
+        if entry.deadline.has_passed() {
+            tell(entry.answer, Err(WriteError::TooLate));
+        } else {
+            ops.push(entry.op);
+            answers.push(entry.answer);
+        }
+    }
+    (ops, answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::future::join_all;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::tasks::Tasks;
+
+    /// Adds numbers, batch by batch; a batch waits at the gate. 13 is refused by the "database".
+    struct Adder {
+        /// Gets a permit for each batch that arrives at the gate.
+        arrived: Semaphore,
+        gate: Semaphore,
+        batches: std::sync::Mutex<Vec<usize>>,
+    }
+
+    #[async_trait]
+    impl BatchWriter for Arc<Adder> {
+        type Op = u64;
+        type Out = u64;
+
+        async fn write(&self, batch: Batch<u64>) -> Result<Vec<u64>, DbError> {
+            self.arrived.add_permits(1);
+            self.gate.acquire().await.unwrap().forget();
+            if batch.contains(&13) {
+                return Err(DbError::Broken("unlucky".to_owned()));
+            }
+            self.batches.lock().unwrap().push(batch.len());
+            Ok(batch.iter().map(|number| number + 1).collect())
+        }
+    }
+
+    fn adder(limits: CombinerLimits) -> (Combiner<u64, u64>, Arc<Adder>) {
+        let adder = Arc::new(Adder {
+            arrived: Semaphore::new(0),
+            gate: Semaphore::new(0),
+            batches: std::sync::Mutex::default(),
+        });
+        (Combiner::start("test", Arc::clone(&adder), limits), adder)
+    }
+
+    fn soon() -> Deadline {
+        Deadline::after(Duration::from_secs(30))
+    }
+
+    /// Sends a first operation and waits until the writer stands at the gate with it.
+    async fn occupy(
+        combiner: &Combiner<u64, u64>,
+        adder: &Adder,
+    ) -> impl Future<Output = Result<u64, WriteError>> {
+        let first = combiner.clone();
+        let task = Tasks::new().run("first", async move { first.submit(0, soon()).await });
+        adder.arrived.acquire().await.unwrap().forget();
+        async move { task.await.unwrap() }
+    }
+
+    /// Waits until `len` operations are in the queue.
+    async fn queued(combiner: &Combiner<u64, u64>, len: usize) {
+        while combiner.queue.max_capacity() - combiner.queue.capacity() < len {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn all_who_wait_go_into_one_batch_and_each_hears_its_own_answer() {
+        let (combiner, adder) = adder(CombinerLimits::default());
+        let first = occupy(&combiner, &adder).await;
+        let all = join_all((100..200).map(|op| combiner.submit(op, soon())));
+        let open = async {
+            queued(&combiner, 100).await;
+            adder.gate.add_permits(2);
+        };
+        let (answers, ()) = tokio::join!(all, open);
+        assert_eq!(first.await.unwrap(), 1);
+        let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+        assert_eq!(answers, (101..=200).collect::<Vec<_>>());
+        assert_eq!(*adder.batches.lock().unwrap(), [1, 100]);
+    }
+
+    #[tokio::test]
+    async fn one_bad_operation_fails_alone() {
+        let (combiner, adder) = adder(CombinerLimits::default());
+        adder.gate.add_permits(1000);
+        let answers = join_all([1, 13, 2].map(|op| combiner.submit(op, soon()))).await;
+        assert_eq!(answers[0].as_ref().unwrap(), &2);
+        assert!(matches!(
+            answers[1],
+            Err(WriteError::Db(DbError::Broken(_)))
+        ));
+        assert_eq!(answers[2].as_ref().unwrap(), &3);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_refuses_and_a_late_operation_is_dropped() {
+        let (combiner, adder) = adder(CombinerLimits {
+            queue_len_max: 1,
+            batch_len_max: 8,
+        });
+        let first = occupy(&combiner, &adder).await;
+        let late = combiner.submit(1, Deadline::after(Duration::ZERO));
+        let refused = async {
+            queued(&combiner, 1).await;
+            let refused = combiner.submit(2, soon()).await;
+            adder.gate.add_permits(10);
+            refused
+        };
+        let (late, refused) = tokio::join!(late, refused);
+        assert!(matches!(late, Err(WriteError::TooLate)));
+        assert!(matches!(refused, Err(WriteError::Overloaded)));
+        assert_eq!(first.await.unwrap(), 1);
+        assert_eq!(*adder.batches.lock().unwrap(), [1]);
+    }
+
+    #[tokio::test]
+    async fn closing_applies_what_waits_and_refuses_the_rest() {
+        let (combiner, adder) = adder(CombinerLimits::default());
+        let first = occupy(&combiner, &adder).await;
+        let waiting = combiner.submit(5, soon());
+        let closing = async {
+            queued(&combiner, 1).await;
+            adder.gate.add_permits(10);
+            combiner.close().await;
+        };
+        let (waiting, ()) = tokio::join!(waiting, closing);
+        assert_eq!(first.await.unwrap(), 1);
+        assert_eq!(waiting.unwrap(), 6);
+        assert!(matches!(
+            combiner.submit(6, soon()).await,
+            Err(WriteError::Stopped)
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_leaves_a_whole_effect() {
+        let (combiner, adder) = adder(CombinerLimits::default());
+        let first = occupy(&combiner, &adder).await;
+        {
+            let gone = combiner.submit(5, soon());
+            futures::pin_mut!(gone);
+            assert!(futures::poll!(gone).is_pending());
+        }
+        adder.gate.add_permits(10);
+        first.await.unwrap();
+        combiner.close().await;
+        assert_eq!(adder.batches.lock().unwrap().iter().sum::<usize>(), 2);
+    }
+}

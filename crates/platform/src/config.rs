@@ -1,0 +1,299 @@
+//! Configuration: defaults, then a file, then the environment, merged as one tree and read as typed
+//! structs. Every mistake is one line that names the key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// Variables with these prefixes belong to the tests.
+const FOREIGN_PREFIXES: [&str; 2] = ["BOOKSTORE_TEST_", "BOOKSTORE_REQUIRE_"];
+
+/// A mistake in the configuration: one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {reason}")]
+pub struct ConfigError {
+    /// The file, the variable or the key.
+    pub place: String,
+    /// What is wrong there.
+    pub reason: String,
+}
+
+impl ConfigError {
+    /// A mistake at `place`.
+    pub fn new(place: impl Into<String>, reason: impl fmt::Display) -> Self {
+        let reason = reason.to_string();
+        let first_line = reason.lines().next().unwrap_or_default().to_owned();
+        Self {
+            place: place.into(),
+            reason: first_line,
+        }
+    }
+}
+
+/// A YAML text and where it came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// How mistakes in it are named: a file's path.
+    pub name: &'a str,
+    /// The text.
+    pub yaml: &'a str,
+}
+
+/// Reads `T` from `sources`, later ones over earlier ones, then from the variables of `environment`
+/// that start with `BOOKSTORE_`, `__` between levels.
+///
+/// # Errors
+/// The first mistake: text that is not YAML, an unknown key or variable, a value of a wrong type.
+pub fn load<T: DeserializeOwned>(
+    sources: &[Source<'_>],
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<T, ConfigError> {
+    let mut tree = Value::Object(Map::new());
+    for source in sources {
+        let layer: Option<Value> = serde_saphyr::from_str(source.yaml)
+            .map_err(|error| ConfigError::new(source.name, error))?;
+        merge(&mut tree, layer.unwrap_or(Value::Null));
+        // Each file is checked by itself too, so that a mistake is blamed on the file it is in.
+        read::<T>(tree.clone())
+            .map_err(|(key, reason)| ConfigError::new(format!("{}: {key}", source.name), reason))?;
+    }
+    for (name, text) in environment {
+        let Some(path) = variable_path(&name) else {
+            continue;
+        };
+        let scalar = serde_saphyr::from_str(&text).unwrap_or(Value::String(text));
+        let mut with_variable = tree.clone();
+        merge(&mut with_variable, nested(&path, scalar));
+        read::<T>(with_variable.clone()).map_err(|(_, reason)| ConfigError::new(&name, reason))?;
+        tree = with_variable;
+    }
+    read(tree).map_err(|(key, reason)| ConfigError::new(key, reason))
+}
+
+/// `BOOKSTORE_ORDER__PAYMENT_TIMEOUT` is `[order, payment_timeout]`; `None` for what is not ours.
+fn variable_path(name: &str) -> Option<Vec<String>> {
+    let path = name.strip_prefix("BOOKSTORE_")?;
+    if FOREIGN_PREFIXES
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
+    {
+        return None;
+    }
+    Some(path.split("__").map(str::to_ascii_lowercase).collect())
+}
+
+fn nested(path: &[String], value: Value) -> Value {
+    path.iter().rev().fold(value, |inner, key| {
+        Value::Object(Map::from_iter([(key.clone(), inner)]))
+    })
+}
+
+fn merge(under: &mut Value, over: Value) {
+    match (under, over) {
+        (_, Value::Null) => {}
+        (Value::Object(under), Value::Object(over)) => {
+            for (key, value) in over {
+                merge(under.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (under, over) => *under = over,
+    }
+}
+
+fn read<T: DeserializeOwned>(tree: Value) -> Result<T, (String, String)> {
+    serde_path_to_error::deserialize(tree)
+        .map_err(|error| (error.path().to_string(), error.inner().to_string()))
+}
+
+macro_rules! from_text {
+    ($type:ty) => {
+        impl TryFrom<String> for $type {
+            type Error = String;
+
+            fn try_from(text: String) -> Result<Self, String> {
+                text.parse()
+            }
+        }
+    };
+}
+
+/// Where another service is: `http://HOST:PORT`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ServiceUrl(String);
+
+impl ServiceUrl {
+    /// The URL as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ServiceUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let uri: http::Uri = text
+            .parse()
+            .map_err(|_| "must be http://HOST:PORT".to_owned())?;
+        let whole =
+            uri.scheme_str() == Some("http") && uri.host().is_some() && uri.port().is_some();
+        if whole {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("must be http://HOST:PORT".to_owned())
+        }
+    }
+}
+from_text!(ServiceUrl);
+
+/// Where the delay queue is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum QueueUrl {
+    /// In the order service's own memory, refilled from its database.
+    Embedded,
+}
+
+impl FromStr for QueueUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "embedded" {
+            Ok(Self::Embedded)
+        } else {
+            Err("must be embedded".to_owned())
+        }
+    }
+}
+from_text!(QueueUrl);
+
+/// Where books are cached.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum CacheUrl {
+    /// In the catalog's own memory.
+    Memory,
+}
+
+impl FromStr for CacheUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "memory" {
+            Ok(Self::Memory)
+        } else {
+            Err("must be memory".to_owned())
+        }
+    }
+}
+from_text!(CacheUrl);
+
+/// Durations as people write them: `15m`, `200ms`, `0ms`. For `#[serde(with = "human_duration")]`.
+pub mod human_duration {
+    use std::time::Duration;
+
+    use super::{Deserialize, Deserializer};
+
+    /// Reads a duration with its unit.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text).map_err(|error| {
+            serde::de::Error::custom(format!("must be a duration such as 15m or 200ms: {error}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Root {
+        locale: String,
+        order: Order,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        #[serde(with = "human_duration")]
+        payment_timeout: Duration,
+        rate: f64,
+    }
+
+    const DEFAULTS: Source<'_> = Source {
+        name: "defaults",
+        yaml: "locale: zh\norder: { payment_timeout: 15m, rate: 0.7 }",
+    };
+
+    fn load_with(yaml: &str, variables: &[(&str, &str)]) -> Result<Root, String> {
+        let file = Source {
+            name: "bookstore.yaml",
+            yaml,
+        };
+        let variables = variables
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        load(&[DEFAULTS, file], variables).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn later_layers_win_and_the_rest_stays() {
+        let root = load_with(
+            "order: { rate: 1 }",
+            &[("BOOKSTORE_ORDER__PAYMENT_TIMEOUT", "5s")],
+        );
+        let order = Order {
+            payment_timeout: Duration::from_secs(5),
+            rate: 1.0,
+        };
+        assert_eq!(
+            root,
+            Ok(Root {
+                locale: "zh".to_owned(),
+                order
+            })
+        );
+        assert!(load_with("", &[("HOME", "x"), ("BOOKSTORE_TEST_X", "y")]).is_ok());
+    }
+
+    #[test]
+    fn every_mistake_names_its_place() {
+        type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+        let cases: [Case<'_>; 5] = [
+            (
+                "order: { rat: 1 }",
+                &[],
+                "bookstore.yaml: order.rat: unknown field `rat`",
+            ),
+            (
+                "order: { payment_timeout: soon }",
+                &[],
+                "bookstore.yaml: order.payment_timeout: must be",
+            ),
+            ("order: [", &[], "bookstore.yaml: "),
+            (
+                "",
+                &[("BOOKSTORE_ORDER__RATE", "lots")],
+                "BOOKSTORE_ORDER__RATE: invalid type",
+            ),
+            (
+                "",
+                &[("BOOKSTORE_ODER__RATE", "1")],
+                "BOOKSTORE_ODER__RATE: unknown field `oder`",
+            ),
+        ];
+        for (yaml, variables, start) in cases {
+            let error = load_with(yaml, variables).unwrap_err();
+            assert!(error.starts_with(start), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+use crate::error::{Class, Classify};
+
+/// What went wrong at a database, by what it means for the unit of work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DbError {
+    /// Others stood in the way (busy, deadlock, lock wait), even after retries; nothing happened.
+    #[error("contention: {0}")]
+    Contention(String),
+    /// The database is out of reach, full or read-only; nothing happened.
+    #[error("database unavailable: {0}")]
+    Unavailable(String),
+    /// The connection was lost around the commit: it may have happened.
+    #[error("outcome unknown: {0}")]
+    OutcomeUnknown(String),
+    /// A unique index refused a row; nothing happened.
+    #[error("duplicate in {index}")]
+    Duplicate {
+        /// The index or its columns, as the database names them.
+        index: String,
+    },
+    /// A stored value is not what it should be.
+    #[error("corrupt data: {0}")]
+    Corrupt(String),
+    /// SQL that the database does not take: our fault.
+    #[error("broken statement: {0}")]
+    Broken(String),
+}
+
+impl DbError {
+    /// A stored value, named by table and column, that cannot be read as its type.
+    pub fn corrupt(what: impl Into<String>) -> Self {
+        Self::Corrupt(what.into())
+    }
+}
+
+impl Classify for DbError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Contention(_) | Self::Unavailable(_) => Class::Unavailable,
+            Self::OutcomeUnknown(_) => Class::OutcomeUnknown { late: false },
+            Self::Duplicate { .. } | Self::Corrupt(_) | Self::Broken(_) => Class::Bug,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for DbError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        let text = error.to_string();
+        let Some(code) = error.sqlite_error_code() else {
+            return Self::Broken(text);
+        };
+        match code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Contention(text),
+            ErrorCode::DiskFull
+            | ErrorCode::CannotOpen
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::OutOfMemory => Self::Unavailable(text),
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Corrupt(text),
+            ErrorCode::ConstraintViolation => {
+                match text.strip_prefix("UNIQUE constraint failed: ") {
+                    Some(index) => Self::Duplicate {
+                        index: index.to_owned(),
+                    },
+                    None => Self::Broken(text),
+                }
+            }
+            // Everything else is a statement that should not have been sent.
+            _ => Self::Broken(text),
+        }
+    }
+}

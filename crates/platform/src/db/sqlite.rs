@@ -1,0 +1,228 @@
+//! SQLite: a writer's thread and a few readers' threads, each with a connection of its own.
+//!
+//! WAL, so that readers never wait; `synchronous=FULL`, so that an acknowledged commit survives a
+//! power cut as far as the disk keeps its word.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::oneshot;
+
+use super::{DbError, Tx};
+
+/// Statements that a connection keeps prepared.
+const STATEMENTS_CACHED: usize = 256;
+
+/// How often a transaction is tried; each try waits for the lock as long as `busy_timeout` says.
+const TRIES_MAX: u32 = 3;
+
+const PRAGMAS: &str = "PRAGMA busy_timeout = 1000;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -16384;";
+
+/// What a unit of work wants with the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+type Job = Box<dyn FnOnce(&mut Tx) + Send>;
+
+#[derive(Clone)]
+pub(super) struct Sqlite {
+    writer: Arc<Pool>,
+    readers: Arc<Pool>,
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &Path, readers: usize) -> Result<Self, DbError> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| {
+                DbError::Unavailable(format!("cannot make {}: {error}", folder.display()))
+            })?;
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        let writer = Pool::start("sqlite-writer", vec![connect(path, flags)?])?;
+        let connections = (0..readers.max(1)).map(|_| connect(path, flags));
+        let readers = Pool::start("sqlite-reader", connections.collect::<Result<_, _>>()?)?;
+        Ok(Self {
+            writer: Arc::new(writer),
+            readers: Arc::new(readers),
+        })
+    }
+
+    pub(super) fn open_read_only(path: &Path) -> Result<Self, DbError> {
+        // Read-write where it may, since a WAL left by a crash has to be recovered to be read.
+        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .or_else(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+        let readers = Arc::new(Pool::start("sqlite-reader", vec![connection])?);
+        Ok(Self {
+            writer: Arc::clone(&readers),
+            readers,
+        })
+    }
+
+    /// Runs `work` in a transaction on a thread of its kind, and again where others stood in its way.
+    pub(super) async fn run<T, W>(
+        &self,
+        name: &'static str,
+        access: Access,
+        mut work: W,
+    ) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
+    {
+        let pool = if access == Access::Write {
+            &self.writer
+        } else {
+            &self.readers
+        };
+        let (answer, outcome) = oneshot::channel();
+        pool.send(Box::new(move |tx| {
+            let mut result = transact(tx, access, &mut work);
+            for _ in 1..TRIES_MAX {
+                let Err(DbError::Contention(_)) = &result else {
+                    break;
+                };
+                metrics::counter!("bookstore_db_retries_total", "work" => name).increment(1);
+                result = transact(tx, access, &mut work);
+            }
+            // The caller may be gone; the transaction is done all the same.
+            drop(answer.send(result));
+        }))?;
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(DbError::Broken(format!("{name} panicked"))))
+    }
+
+    pub(super) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, DbError> {
+    let named = |error: rusqlite::Error| match DbError::from(error) {
+        DbError::Unavailable(reason) => {
+            DbError::Unavailable(format!("{}: {reason}", path.display()))
+        }
+        DbError::Corrupt(reason) => DbError::Corrupt(format!("{}: {reason}", path.display())),
+        other => other,
+    };
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(named)?;
+    connection.execute_batch(PRAGMAS).map_err(named)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(connection)
+}
+
+/// Runs one transaction; any error, and any panic, rolls it back.
+fn transact<T, W>(tx: &mut Tx, access: Access, work: &mut W) -> Result<T, DbError>
+where
+    W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
+{
+    tx.script(match access {
+        Access::Read => "BEGIN DEFERRED",
+        // Taking the write lock at once: a transaction that reads first and writes later would
+        // fail in the middle where another writer came between.
+        Access::Write => "BEGIN IMMEDIATE",
+    })?;
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        // Nothing in here waits for anything but this connection, which answers at once.
+        work(tx).now_or_never().unwrap_or_else(|| {
+            Err(DbError::Broken(
+                "a unit of work waited for something else".to_owned(),
+            ))
+        })
+    }));
+    let result = result.unwrap_or_else(|panic| Err(DbError::Broken(panic_text(&*panic))));
+    let result = result.and_then(|value| tx.script("COMMIT").map(|()| value));
+    if result.is_err()
+        && let Err(error) = tx.roll_back()
+    {
+        tracing::error!(%error, "a rollback failed");
+    }
+    result
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panic in a unit of work: {}", text.unwrap_or("no message"))
+}
+
+/// Threads that share a queue of jobs, a connection each.
+struct Pool {
+    queue: Mutex<Option<mpsc::Sender<Job>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Pool {
+    fn start(name: &str, connections: Vec<Connection>) -> Result<Self, DbError> {
+        let (queue, jobs) = mpsc::channel::<Job>();
+        let jobs = Arc::new(Mutex::new(jobs));
+        let mut threads = Vec::with_capacity(connections.len());
+        for connection in connections {
+            let jobs = Arc::clone(&jobs);
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            let spawned = thread.spawn(move || work_off(&jobs, Tx::new(connection)));
+            threads.push(spawned.map_err(|error| DbError::Unavailable(error.to_string()))?);
+        }
+        Ok(Self {
+            queue: Mutex::new(Some(queue)),
+            threads: Mutex::new(threads),
+        })
+    }
+
+    fn send(&self, job: Job) -> Result<(), DbError> {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = queue.as_ref().is_some_and(|queue| queue.send(job).is_ok());
+        if sent {
+            Ok(())
+        } else {
+            Err(DbError::Unavailable("the database is closed".to_owned()))
+        }
+    }
+
+    /// Takes no more jobs, and waits for those that were taken.
+    async fn close(&self) {
+        self.queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let threads =
+            std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let joined = tokio::task::spawn_blocking(move || {
+            threads
+                .into_iter()
+                .map(JoinHandle::join)
+                .filter(Result::is_err)
+                .count()
+                == 0
+        });
+        if !joined.await.unwrap_or(false) {
+            tracing::error!("a database thread died");
+        }
+    }
+}
+
+fn work_off(jobs: &Mutex<mpsc::Receiver<Job>>, mut tx: Tx) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match job {
+            Ok(job) => job(&mut tx),
+            Err(mpsc::RecvError) => return,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Classes of errors, and the one way from a class to the wire.
+//!
+//! Every layer has an error enum of its own that carries data; each answers [`Classify::class`] by an
+//! exhaustive match, so a new variant does not compile until someone has decided what callers hear.
+//! Nobody but this module builds a [`tonic::Status`] for a failed call.
+
+use std::time::Duration;
+
+use tonic::{Code as GrpcCode, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+use types::{Code, Violations};
+
+use crate::context::CallContext;
+
+/// What an error means to the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Class {
+    /// A business no: gRPC OK, with `code` and `message` in the reply.
+    Refused(Code),
+    /// The caller's request is wrong: `INVALID_ARGUMENT` that names each field.
+    Malformed(Violations),
+    /// Something needed is down or busy; nothing happened: `UNAVAILABLE` with `RetryInfo`.
+    Unavailable,
+    /// The deadline passed before anything happened: `DEADLINE_EXCEEDED`.
+    TooLate,
+    /// It may have happened: ask again under the same key, never assume.
+    OutcomeUnknown {
+        /// Whether it was the deadline that ended the wait.
+        late: bool,
+    },
+    /// Our fault: `INTERNAL` with an id for the log, nothing inside told.
+    Bug,
+}
+
+/// An error that knows its class.
+pub trait Classify: std::error::Error {
+    /// What the error means to the caller.
+    fn class(&self) -> Class;
+}
+
+/// Whether sending this very request again can do harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// A read, a call under a key that was given, or one idempotent by nature.
+    Safe,
+    /// A repeat could have an effect of its own.
+    Unsafe,
+}
+
+/// How long a client should wait before it asks again.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// Marks a status that we mean to be INTERNAL: anything else that says INTERNAL was made by the
+/// transport out of what a caller sent, see [`crate::server`].
+pub(crate) const ERROR_ID: &str = "x-error-id";
+
+/// Turns what a use case answered into what goes on the wire, and logs a failure, once.
+pub fn respond<R: api::Reply>(
+    context: &CallContext,
+    repeat: Repeat,
+    result: Result<R, impl Classify>,
+) -> Result<tonic::Response<R>, Status> {
+    match result {
+        Ok(reply) => Ok(tonic::Response::new(reply)),
+        Err(error) => match error.class() {
+            Class::Refused(code) => {
+                let text = api::message(code, context.locale);
+                Ok(tonic::Response::new(R::refused(code.number(), text)))
+            }
+            class => Err(failure(repeat, &error, class)),
+        },
+    }
+}
+
+/// The status of a failed call that has no reply to put a code into: a stream.
+pub fn status(repeat: Repeat, error: &impl Classify) -> Status {
+    failure(repeat, error, error.class())
+}
+
+fn failure(repeat: Repeat, error: &impl Classify, class: Class) -> Status {
+    match class {
+        // A stream has no reply that could carry a code; its methods refuse nothing.
+        Class::Refused(_) | Class::Bug => bug(error),
+        Class::Malformed(violations) => malformed(&violations),
+        Class::Unavailable => {
+            tracing::warn!(error = %chain(error), "unavailable");
+            unavailable(
+                "the service is not available just now; nothing happened",
+                true,
+            )
+        }
+        Class::TooLate => Status::deadline_exceeded("the deadline passed; nothing happened"),
+        Class::OutcomeUnknown { late: true } => {
+            tracing::warn!(error = %chain(error), "outcome unknown at the deadline");
+            Status::deadline_exceeded("the deadline passed; the outcome is not known")
+        }
+        Class::OutcomeUnknown { late: false } => {
+            tracing::warn!(error = %chain(error), "outcome unknown");
+            unavailable(
+                "the outcome is not known; ask again",
+                repeat == Repeat::Safe,
+            )
+        }
+    }
+}
+
+/// `INVALID_ARGUMENT` whose details name each bad field.
+pub(crate) fn malformed(violations: &Violations) -> Status {
+    let mut details = ErrorDetails::new();
+    for violation in violations.iter() {
+        details.add_bad_request_violation(&violation.field, &violation.description);
+    }
+    let text: Vec<_> = violations
+        .iter()
+        .map(|v| format!("{} {}", v.field, v.description))
+        .collect();
+    Status::with_error_details(GrpcCode::InvalidArgument, text.join("; "), details)
+}
+
+/// `UNAVAILABLE`, with `RetryInfo` where a repeat does no harm.
+pub(crate) fn unavailable(text: &str, repeat_is_safe: bool) -> Status {
+    if repeat_is_safe {
+        let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
+        Status::with_error_details(GrpcCode::Unavailable, text, details)
+    } else {
+        Status::unavailable(text)
+    }
+}
+
+/// `INTERNAL` with an id to find the log line by.
+pub(crate) fn bug(error: &(impl std::error::Error + ?Sized)) -> Status {
+    let id = format!("{:016x}", rand::random::<u64>());
+    tracing::error!(error.id = id, error = %chain(error), "internal error");
+    metrics::counter!("bookstore_internal_errors_total").increment(1);
+    let mut status = Status::internal(format!("internal error {id}"));
+    if let Ok(id) = id.parse() {
+        status.metadata_mut().insert(ERROR_ID, id);
+    }
+    status
+}
+
+/// An error with all its sources, in one line.
+fn chain(error: &(impl std::error::Error + ?Sized)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// What stops the program from starting: one clear line, exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A configuration value that cannot be used.
+    #[error("configuration: {key}: {reason}")]
+    Config {
+        /// The path of the key, as in the file: `order.database`.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A database out of reach, or not as it must be.
+    #[error("{service}.database: {source}")]
+    Database {
+        /// The service whose database it is.
+        service: &'static str,
+        /// What the database said.
+        source: crate::db::DbError,
+    },
+    /// A port that cannot be listened on.
+    #[error("{key}: cannot listen on {address}: {source}")]
+    Port {
+        /// The path of the key, as in the file: `order.listen`.
+        key: String,
+        /// The address that was asked for.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,133 @@
+//! Calls between services: over TCP, or straight into a server in the same process.
+
+use std::future::Future;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::transport::Endpoint;
+use tonic::{Code, Status};
+use tower::util::BoxCloneSyncService;
+use tower::{BoxError, Service, ServiceExt};
+
+use crate::config::{ConfigError, ServiceUrl};
+use crate::context::CallContext;
+use crate::deadline::Deadline;
+
+/// Names the call in logs, from service to service.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
+
+/// The way to another service: what generated clients stand on.
+#[derive(Clone)]
+pub struct Transport(BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>);
+
+impl Transport {
+    /// A connection that is made when it is first needed, and made again whenever it is lost.
+    pub fn connect(url: &ServiceUrl) -> Result<Self, ConfigError> {
+        let endpoint = Endpoint::from_shared(url.as_str().to_owned())
+            .map_err(|error| ConfigError::new(url.as_str(), error))?
+            .connect_timeout(Duration::from_secs(1))
+            // A connection that a broken network swallowed answers nothing; pings find out.
+            .http2_keep_alive_interval(Duration::from_secs(2))
+            .keep_alive_timeout(Duration::from_secs(2))
+            .keep_alive_while_idle(true)
+            .tcp_nodelay(true);
+        Ok(Self::new(endpoint.connect_lazy()))
+    }
+
+    /// Any service that speaks gRPC over these bodies.
+    pub fn new<S>(service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + Sync + 'static,
+        S::Error: Into<BoxError> + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        Self(BoxCloneSyncService::new(service.map_err(Into::into)))
+    }
+}
+
+impl Service<Request<Body>> for Transport {
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<Body>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.0.call(request)
+    }
+}
+
+/// How a call to another service ended, where it did not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError {
+    /// The service refused the request as it stands: for certain, and every time.
+    #[error("rejected: {0}")]
+    Rejected(Status),
+    /// The request may have been carried out, now or later.
+    #[error("no answer: {reason}")]
+    Unknown {
+        /// What is known of the cause.
+        reason: String,
+        /// Whether it was the deadline that ended the wait.
+        late: bool,
+    },
+}
+
+/// Makes one call: with the caller's request id and language, and a deadline that is the earlier of
+/// `cap` from now and the caller's own.
+pub async fn call<M, R, C, F>(
+    context: &CallContext,
+    cap: Duration,
+    message: M,
+    client: C,
+) -> Result<R, CallError>
+where
+    C: FnOnce(tonic::Request<M>) -> F,
+    F: Future<Output = Result<tonic::Response<R>, Status>>,
+{
+    let deadline = Deadline::after(cap).earlier(context.deadline);
+    let mut request = tonic::Request::new(message);
+    request.set_timeout(deadline.remaining());
+    if let Ok(id) = context.request_id.parse() {
+        request.metadata_mut().insert(REQUEST_ID, id);
+    }
+    match deadline.within(client(request)).await {
+        Ok(Ok(response)) => Ok(response.into_inner()),
+        Ok(Err(status)) => Err(of_status(status)),
+        Err(passed) => Err(CallError::Unknown {
+            reason: passed.to_string(),
+            late: true,
+        }),
+    }
+}
+
+fn of_status(status: Status) -> CallError {
+    let reason = format!("{:?}: {}", status.code(), status.message());
+    match status.code() {
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Unauthenticated => CallError::Rejected(status),
+        Code::DeadlineExceeded => CallError::Unknown { reason, late: true },
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => CallError::Unknown {
+            reason,
+            late: false,
+        },
+    }
+}

@@ -1,0 +1,245 @@
+//! What happens around every call, over TCP and in process alike.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use tokio::sync::Semaphore;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::Service;
+use tracing::Instrument;
+use types::Locale;
+
+use crate::context::CallContext;
+use crate::deadline::Deadline;
+use crate::error::{ERROR_ID, bug, unavailable};
+use crate::net::REQUEST_ID;
+
+/// The deadline of a call whose caller names none, and the latest that one can name.
+const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
+const DEADLINE_MAX: Duration = Duration::from_mins(1);
+/// How many calls a service works on at once; one more is refused at once.
+const CALLS_MAX: usize = 4096;
+/// The longest request id that is taken over from a caller.
+const REQUEST_ID_LEN_MAX: usize = 64;
+
+/// A service's routes with the shell around them.
+#[derive(Clone)]
+pub(super) struct Shell {
+    service: &'static str,
+    locale: Locale,
+    routes: Routes,
+    running: Arc<Semaphore>,
+}
+
+impl Shell {
+    pub(super) fn new(service: &'static str, locale: Locale, routes: Routes) -> Self {
+        Self {
+            service,
+            locale,
+            routes,
+            running: Arc::new(Semaphore::new(CALLS_MAX)),
+        }
+    }
+}
+
+impl Service<Request<Body>> for Shell {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request<Body>>::poll_ready(&mut self.routes, cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // The routes that were polled ready are the ones to call; the clone waits for its own turn.
+        let clone = self.clone();
+        let ready = std::mem::replace(self, clone);
+        Box::pin(async move { Ok(ready.handle(request).await) })
+    }
+}
+
+impl Shell {
+    async fn handle(self, mut request: Request<Body>) -> Response<Body> {
+        let context = context_of(request.headers(), self.locale);
+        let path = request.uri().path().to_owned();
+        let span = tracing::info_span!(
+            "call", service = self.service, method = %path, request.id = %context.request_id,
+        );
+        request.extensions_mut().insert(context.clone());
+        let (service, started) = (self.service, Instant::now());
+        let mut response = self
+            .answer(context.deadline, request)
+            .instrument(span.clone())
+            .await;
+        blame_the_caller(response.headers_mut());
+        span.in_scope(|| observe(service, &path, started, response.headers()));
+        if let Ok(id) = HeaderValue::from_str(&context.request_id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response
+    }
+
+    /// Sheds, limits and guards one call.
+    async fn answer(mut self, deadline: Deadline, request: Request<Body>) -> Response<Body> {
+        let Ok(_permit) = self.running.clone().try_acquire_owned() else {
+            return unavailable("too many calls at once; nothing happened", true).into_http();
+        };
+        let call = AssertUnwindSafe(self.routes.call(request)).catch_unwind();
+        match deadline.within(call).await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(_panic)) => bug(&HandlerPanicked).into_http(),
+            Err(_) => Status::deadline_exceeded("the deadline passed; the outcome is not known")
+                .into_http(),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a handler panicked")]
+struct HandlerPanicked;
+
+fn context_of(headers: &HeaderMap, default: Locale) -> CallContext {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let locale = text("accept-language")
+        .and_then(Locale::preferred)
+        .unwrap_or(default);
+    let wait = text("grpc-timeout")
+        .and_then(parse_timeout)
+        .unwrap_or(DEADLINE_DEFAULT);
+    let deadline = Deadline::after(answer_in_time(wait.min(DEADLINE_MAX)));
+    let given = text(REQUEST_ID).filter(|id| !id.is_empty() && id.len() <= REQUEST_ID_LEN_MAX);
+    let request_id = match given {
+        Some(id) => id.into(),
+        None => format!("{:016x}", rand::random::<u64>()).into(),
+    };
+    CallContext {
+        locale,
+        deadline,
+        request_id,
+    }
+}
+
+/// Leaves a moment for the answer to travel, so that the caller hears what became of the call
+/// instead of cutting the line.
+fn answer_in_time(wait: Duration) -> Duration {
+    let travel = (wait / 10).min(Duration::from_millis(10));
+    wait.saturating_sub(travel)
+}
+
+/// Reads `grpc-timeout`: at most 8 digits and a unit.
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let count: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(count.saturating_mul(3600))),
+        "M" => Some(Duration::from_secs(count.saturating_mul(60))),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+/// Turns the transport's own statuses into what they mean.
+///
+/// tonic says INTERNAL to bytes that do not decode and OUT_OF_RANGE to a message that is too large.
+/// Ours are marked ([`ERROR_ID`]), so every other INTERNAL is something the caller did.
+fn blame_the_caller(headers: &mut HeaderMap) {
+    const STATUS: &str = "grpc-status";
+    let status = headers.get(STATUS).map(HeaderValue::as_bytes);
+    if status == Some(b"13") && !headers.contains_key(ERROR_ID) {
+        headers.insert(STATUS, HeaderValue::from_static("3"));
+    } else if status == Some(b"11") {
+        headers.insert(STATUS, HeaderValue::from_static("8"));
+    }
+}
+
+fn observe(service: &'static str, path: &str, started: Instant, headers: &HeaderMap) {
+    let elapsed = started.elapsed();
+    let code = headers
+        .get("grpc-status")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("0");
+    // A path that is not ours is the caller's text and must not become a label.
+    let method = path
+        .rsplit('/')
+        .next()
+        .filter(|_| is_known(path))
+        .unwrap_or("unknown")
+        .to_owned();
+    let labels = [
+        ("service", service.to_owned()),
+        ("method", method),
+        ("status", code.to_owned()),
+    ];
+    metrics::counter!("bookstore_grpc_requests_total", &labels).increment(1);
+    metrics::histogram!("bookstore_grpc_request_seconds", &labels[..2])
+        .record(elapsed.as_secs_f64());
+    tracing::debug!(
+        grpc.status = code,
+        duration_ms = elapsed.as_millis(),
+        "answered"
+    );
+}
+
+fn is_known(path: &str) -> bool {
+    const PACKAGES: [&str; 6] = [
+        "/catalog.v1.",
+        "/inventory.v1.",
+        "/order.v1.",
+        "/payment.v1.",
+        "/grpc.health.v1.",
+        "/grpc.reflection.",
+    ];
+    PACKAGES.iter().any(|package| path.starts_with(package))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_grpc_writes_them() {
+        let cases = [
+            ("3S", Some(Duration::from_secs(3))),
+            ("250m", Some(Duration::from_millis(250))),
+            ("1H", Some(Duration::from_hours(1))),
+            ("99999999n", Some(Duration::from_nanos(99_999_999))),
+            ("123456789S", None),
+            ("-1S", None),
+            ("3", None),
+            ("S", None),
+            ("", None),
+            ("3图", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_timeout(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_marked_internal_errors_stay_internal() {
+        let mut theirs = HeaderMap::new();
+        theirs.insert("grpc-status", HeaderValue::from_static("13"));
+        let mut ours = theirs.clone();
+        ours.insert(ERROR_ID, HeaderValue::from_static("1"));
+        blame_the_caller(&mut theirs);
+        blame_the_caller(&mut ours);
+        assert_eq!(theirs["grpc-status"], "3");
+        assert_eq!(ours["grpc-status"], "13");
+    }
+}

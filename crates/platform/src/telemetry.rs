@@ -1,0 +1,77 @@
+//! Logs and metrics of the process.
+
+use std::io::IsTerminal;
+use std::sync::OnceLock;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Upper bounds of latency buckets, in seconds.
+const SECONDS: [f64; 14] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Upper bounds of batch length buckets.
+const LENGTHS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// Starts logging to standard error: for people on a terminal, as JSON elsewhere.
+///
+/// `filter` is a level (`info`) or a list of them by module (`warn,order=debug`). Started twice, the
+/// first stays.
+pub fn start_logs(filter: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = if std::io::stderr().is_terminal() {
+        logs.with_target(false).compact().try_init()
+    } else {
+        logs.json().flatten_event(true).try_init()
+    };
+    // Another start in the same process, as tests make, leaves the first in place.
+    drop(started);
+    Ok(())
+}
+
+/// The metrics of the process, as Prometheus reads them. Made once; later calls answer the same.
+pub fn metrics_page() -> Result<Metrics, String> {
+    static METRICS: OnceLock<Result<Metrics, String>> = OnceLock::new();
+    METRICS.get_or_init(install_metrics).clone()
+}
+
+fn install_metrics() -> Result<Metrics, String> {
+    PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)
+        .and_then(|builder| {
+            builder.set_buckets_for_metric(Matcher::Suffix("_len".to_owned()), &LENGTHS)
+        })
+        .and_then(PrometheusBuilder::install_recorder)
+        .map(Metrics)
+        .map_err(|error| error.to_string())
+}
+
+/// Renders the metrics of the process.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// The metrics in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Serves `GET /metrics` until `shutdown`.
+    pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+        let page = get(|State(metrics): State<Self>| async move { metrics.render() });
+        let routes = Router::new().route("/metrics", page).with_state(self);
+        let served = axum::serve(listener, routes)
+            .with_graceful_shutdown(async move { shutdown.cancelled().await });
+        if let Err(error) = served.await {
+            tracing::error!(%error, "the metrics page ended");
+        }
+    }
+}
