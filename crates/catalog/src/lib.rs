@@ -1,1 +1,114 @@
-//! Placeholder.
+//! The catalog: publish and find books.
+//!
+//! Owns: the books, their ids and the uniqueness of their ISBNs; the search index; the cache.
+//! Never does: stock, orders, money taken; it calls no other service.
+//!
+//! What holds always:
+//! - an ISBN, however it is written, belongs to one book at most;
+//! - every change takes the next number of one sequence, and changes become visible in its order,
+//!   so whoever follows the sequence misses nothing;
+//! - a read through this process after a write answered sees the write; a read anywhere is at
+//!   most a second old.
+//!
+//! Start reading at [`domain::Rows::apply`] (the rules of a change). Then `app` (one file a use
+//! case), `reads` (how reads are fast and still fresh), `search` (what a keyword finds), and
+//! [`store`] (the SQL).
+
+mod app;
+pub mod audit;
+mod config;
+pub mod domain;
+mod error;
+mod grpc;
+mod reads;
+mod search;
+pub mod store;
+
+use std::sync::Arc;
+
+use api::catalog::v1::catalog_service_server::CatalogServiceServer;
+use platform::StartError;
+use platform::combiner::{Combiner, CombinerLimits};
+use platform::config::CacheUrl;
+use platform::db::{Database, DatabaseOptions, DbError, Migration};
+use platform::server::{RunningService, ServiceDeps};
+use platform::tasks::Tasks;
+use tokio::sync::Notify;
+
+use app::{Catalog, Writer};
+use grpc::CatalogGrpc;
+use reads::{BookCache, BookReader, Follower, SharedIndex};
+use store::{SqlStore, Store};
+
+pub use config::Config;
+
+const NAME: &str = "catalog";
+
+/// The schema of the catalog's database.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    number: 1,
+    name: "books and counters",
+    sqlite: include_str!("../migrations/sqlite/0001_init.sql"),
+}];
+
+/// Starts the catalog on its database; it is ready when this answers.
+///
+/// # Errors
+/// A database that is out of reach or not as it must be.
+pub async fn start(config: Config, deps: ServiceDeps) -> Result<RunningService, StartError> {
+    let Config {
+        listen: _,
+        database,
+        cache: CacheUrl::Memory,
+    } = config;
+    let options = DatabaseOptions {
+        migrate: deps.migrate,
+        ..DatabaseOptions::default()
+    };
+    let db = Database::open(&database, MIGRATIONS, options)
+        .await
+        .map_err(start_error)?;
+    start_with_store(Arc::new(SqlStore::new(db)), deps).await
+}
+
+/// Starts the catalog on any store: for tests and simulations.
+///
+/// # Errors
+/// A store whose books cannot be read.
+pub async fn start_with_store(
+    store: Arc<dyn Store>,
+    deps: ServiceDeps,
+) -> Result<RunningService, StartError> {
+    let tasks = Tasks::new();
+    let (cache, index) = (Arc::new(BookCache::new()), Arc::new(SharedIndex::default()));
+    let written = Arc::new(Notify::new());
+
+    let mut follower = Follower::new(Arc::clone(&store), Arc::clone(&index), Arc::clone(&cache));
+    follower.catch_up().await.map_err(start_error)?;
+    follower.run(&tasks, Arc::clone(&written));
+
+    let writer = Writer {
+        store: Arc::clone(&store),
+        cache: Arc::clone(&cache),
+        written,
+    };
+    let catalog = Arc::new(Catalog {
+        clock: deps.clock,
+        writes: Combiner::start("catalog.write", writer, CombinerLimits::default()),
+        reader: BookReader::start(Arc::clone(&store), cache),
+        store,
+        index,
+    });
+    let grpc = CatalogServiceServer::new(CatalogGrpc::new(Arc::clone(&catalog)));
+    let service = RunningService::builder(NAME, tasks, deps.locale)
+        .add_service(grpc)
+        .on_stop(async move { catalog.close().await });
+    Ok(service.build().await)
+}
+
+fn start_error(source: DbError) -> StartError {
+    StartError::Database {
+        service: NAME,
+        source,
+    }
+}

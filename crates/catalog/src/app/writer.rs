@@ -1,0 +1,37 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use platform::combiner::{Batch, BatchWriter};
+use platform::db::DbError;
+use tokio::sync::Notify;
+
+use crate::domain::{Op, Outcome};
+use crate::reads::BookCache;
+use crate::store::Store;
+
+/// The one writer of this replica.
+///
+/// It puts the books it wrote into the cache before their callers hear of it: whoever got the
+/// answer, and whoever asks this replica after that, reads the book as it is now. This is done
+/// here and not in the handlers, because handlers can be cut off after the commit.
+pub(crate) struct Writer {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) cache: Arc<BookCache>,
+    /// Wakes the follower.
+    pub(crate) written: Arc<Notify>,
+}
+
+#[async_trait]
+impl BatchWriter for Writer {
+    type Op = Op;
+    type Out = Outcome;
+
+    async fn write(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
+        let outcomes = self.store.apply_batch(batch).await?;
+        for book in outcomes.iter().flatten() {
+            self.cache.put(book);
+        }
+        self.written.notify_one();
+        Ok(outcomes)
+    }
+}

@@ -1,0 +1,132 @@
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use platform::clock;
+use platform::db::DbError;
+use platform::tasks::Tasks;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use types::Page;
+
+use super::BookCache;
+use crate::domain::{Listing, Revision};
+use crate::search::{Found, Index};
+use crate::store::Store;
+
+/// How often changes are looked for that other replicas made.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How many changes are read at a time.
+const CHANGES_LEN_MAX: u32 = 1000;
+/// How many changes are taken into the index under one lock: searches wait no longer than that.
+const LOCKED_LEN_MAX: usize = 64;
+
+/// The search index, shared by searches and its one follower.
+#[derive(Default)]
+pub(crate) struct SharedIndex(RwLock<Index>);
+
+impl SharedIndex {
+    /// Finds one page of books, see [`Index::search`].
+    pub(crate) fn search(&self, keyword: &str, page: Page) -> Found {
+        // An index that a panic left half changed mends itself with the next change of that book.
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .search(keyword, page)
+    }
+
+    fn put_all(&self, listings: &[Listing]) {
+        for listings in listings.chunks(LOCKED_LEN_MAX) {
+            let mut index = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            for listing in listings {
+                index.put(listing);
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
+
+/// Reads the sequence of changes, by whichever replica they were made, and passes them on to the
+/// search index and the cache.
+pub(crate) struct Follower {
+    store: Arc<dyn Store>,
+    index: Arc<SharedIndex>,
+    cache: Arc<BookCache>,
+    cursor: Revision,
+}
+
+impl Follower {
+    /// A follower that has seen nothing yet.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        index: Arc<SharedIndex>,
+        cache: Arc<BookCache>,
+    ) -> Self {
+        Self {
+            store,
+            index,
+            cache,
+            cursor: Revision::START,
+        }
+    }
+
+    /// Takes in every change there is; from the beginning, that builds the whole index.
+    pub(crate) async fn catch_up(&mut self) -> Result<(), DbError> {
+        loop {
+            let looked = Instant::now();
+            let changes = self
+                .store
+                .list_changes(self.cursor, CHANGES_LEN_MAX)
+                .await?;
+            self.take_in(&changes);
+            if changes.len() < usize::try_from(CHANGES_LEN_MAX).unwrap_or(usize::MAX) {
+                // Whatever was committed before this look has been seen.
+                self.cache.mark_fresh(looked);
+                return Ok(());
+            }
+        }
+    }
+
+    fn take_in(&mut self, changes: &[Listing]) {
+        let Some(last) = changes.last() else { return };
+        for change in changes {
+            self.cache.drop_older(change.id, change.revision);
+        }
+        self.index.put_all(changes);
+        self.cursor = last.revision;
+        let books = u32::try_from(self.index.len()).unwrap_or(u32::MAX);
+        metrics::gauge!("bookstore_catalog_indexed_books").set(books);
+    }
+
+    /// Follows until the service stops: at once when `written` says that this replica wrote, and
+    /// every 200 ms for the others.
+    pub(crate) fn run(mut self, tasks: &Tasks, written: Arc<Notify>) {
+        let stopping = tasks.stopping();
+        tasks.spawn("catalog.follow", async move {
+            let mut failing = false;
+            while !stopping.is_cancelled() {
+                tokio::select! {
+                    () = written.notified() => {}
+                    () = clock::pause(LOOK_EVERY) => {}
+                    () = stopping.cancelled() => return,
+                }
+                let result = self.catch_up().await;
+                note_health(&mut failing, &result);
+            }
+        });
+    }
+}
+
+/// Logs when following begins to fail and when it works again, not every round in between.
+fn note_health(failing: &mut bool, result: &Result<(), DbError>) {
+    match result {
+        Err(error) if !*failing => {
+            tracing::warn!(%error, "changes cannot be followed; reads go past the cache");
+        }
+        Ok(()) if *failing => tracing::info!("changes are followed again"),
+        Ok(()) | Err(_) => {}
+    }
+    *failing = result.is_err();
+}

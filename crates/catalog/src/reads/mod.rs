@@ -1,0 +1,17 @@
+//! Reading books without asking the database each time, and never older than promised.
+//!
+//! - [`BookCache`] holds books by id; it takes in only what cannot be outdated;
+//! - [`BookReader`] answers from it, and asks the store once for all who miss at the same time;
+//! - [`Follower`] reads the sequence of changes, whoever made them, and brings the cache and the
+//!   search index up to date; while it cannot, the cache is not used.
+//!
+//! So a read is at most as old as the follower's last round: `FRESH_FOR`, less than the second
+//! that is promised.
+
+mod cache;
+mod follow;
+mod load;
+
+pub(crate) use cache::BookCache;
+pub(crate) use follow::{Follower, SharedIndex};
+pub(crate) use load::BookReader;

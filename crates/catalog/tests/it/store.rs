@@ -1,0 +1,291 @@
+//! Proves that every store keeps the trait's promises: one suite of functions, run on each; and
+//! that random batches have the same outcomes and leave the same books on all of them.
+
+use std::sync::Arc;
+
+use catalog::domain::{
+    Details, Op, Outcome, Patch, PrintedIsbn, Publish, Refusal, Revision, Unpublish, Update,
+};
+use catalog::store::{MemoryStore, Store};
+use proptest::prelude::*;
+use types::{BookId, Fen, Page, UnixMillis, Violations};
+
+use crate::harness::open_sqlite;
+
+fn id(number: u64) -> BookId {
+    BookId::new(number).unwrap()
+}
+
+fn page(number: i32, size: i32) -> Page {
+    Page::read(number, size, &mut Violations::default())
+}
+
+fn details(title: &str, isbn: &str) -> Details {
+    Details {
+        title: title.to_owned(),
+        author: "作者 O'Brien".to_owned(),
+        isbn: PrintedIsbn::new(isbn),
+        price: Fen::stored(2300),
+        description: "一\n\t二 🙂".to_owned(),
+    }
+}
+
+fn publish(number: u64, isbn: &str) -> Op {
+    let (id, details) = (BookId::new(number), details("三体", isbn));
+    Op::Publish(Publish {
+        id,
+        details,
+        at: UnixMillis::new(1_001),
+    })
+}
+
+fn set_isbn(number: u64, isbn: &str) -> Op {
+    let patch = Patch {
+        isbn: Some(PrintedIsbn::new(isbn)),
+        ..Patch::default()
+    };
+    Op::Update(Update {
+        id: id(number),
+        patch,
+        at: UnixMillis::new(2_002),
+    })
+}
+
+fn unpublish(number: u64) -> Op {
+    Op::Unpublish(Unpublish {
+        id: id(number),
+        at: UnixMillis::new(3_003),
+    })
+}
+
+async fn apply(store: &dyn Store, ops: &[Op]) -> Vec<Outcome> {
+    store.apply_batch(ops.to_vec().into()).await.unwrap()
+}
+
+async fn ids_of(store: &dyn Store, ops: &[Op]) -> Vec<Result<u64, Refusal>> {
+    let outcomes = apply(store, ops).await.into_iter();
+    outcomes
+        .map(|outcome| outcome.map(|book| book.id.get()))
+        .collect()
+}
+
+async fn what_is_written_is_read_back(store: &dyn Store) {
+    let written = apply(store, &[publish(1, "978-0"), publish(0, ""), unpublish(2)]).await;
+    let (first, second) = (written[0].clone().unwrap(), written[2].clone().unwrap());
+    let mut read = store.load_books(&[id(2), id(9), id(1)]).await.unwrap();
+    read.sort_by_key(|book| book.id);
+    assert_eq!(read, [first, second]);
+    assert!(store.load_books(&[]).await.unwrap().is_empty());
+}
+
+async fn a_refusal_in_a_batch_leaves_its_neighbours_alone(store: &dyn Store) {
+    let ops = [
+        publish(1, "A"),
+        publish(1, ""),
+        publish(2, "a"),
+        unpublish(7),
+        publish(2, "B"),
+    ];
+    let expected = [
+        Ok(1),
+        Err(Refusal::IdExists),
+        Err(Refusal::IsbnExists),
+        Err(Refusal::NotFound),
+        Ok(2),
+    ];
+    assert_eq!(ids_of(store, &ops).await, expected);
+    // The same again, in a transaction of its own.
+    let expected = [
+        Err(Refusal::IdExists),
+        Err(Refusal::IdExists),
+        Err(Refusal::IdExists),
+        Err(Refusal::NotFound),
+        Err(Refusal::IdExists),
+    ];
+    assert_eq!(ids_of(store, &ops).await, expected);
+}
+
+async fn an_isbn_passes_from_book_to_book_within_a_batch(store: &dyn Store) {
+    let ops = [publish(1, "A"), publish(2, "B"), publish(3, "C")];
+    assert_eq!(ids_of(store, &ops).await, [Ok(1), Ok(2), Ok(3)]);
+    // 3 gives C up, 1 takes C and gives A up, 2 takes A, and a new book takes B.
+    let ops = [
+        set_isbn(3, ""),
+        set_isbn(1, "c"),
+        set_isbn(2, "a"),
+        publish(4, "B"),
+        set_isbn(3, "B"),
+    ];
+    assert_eq!(
+        ids_of(store, &ops).await,
+        [Ok(3), Ok(1), Ok(2), Ok(4), Err(Refusal::IsbnExists)]
+    );
+}
+
+async fn generated_ids_step_over_long_runs_of_given_ones(store: &dyn Store) {
+    let given: Vec<Op> = (2..=1500).rev().map(|number| publish(number, "")).collect();
+    apply(store, &given).await;
+    let ops = [
+        publish(0, ""),
+        publish(1501, ""),
+        publish(0, ""),
+        publish(0, ""),
+    ];
+    assert_eq!(
+        ids_of(store, &ops).await,
+        [Ok(1), Ok(1501), Ok(1502), Ok(1503)]
+    );
+    assert_eq!(ids_of(store, &[publish(0, "")]).await, [Ok(1504)]);
+    assert_eq!(ids_of(store, &[publish(1 << 53, "")]).await, [Ok(1 << 53)]);
+    assert_eq!(ids_of(store, &[publish(0, "")]).await, [Ok(1505)]);
+}
+
+async fn the_list_leaves_unpublished_books_out(store: &dyn Store) {
+    apply(
+        store,
+        &[publish(5, ""), publish(3, ""), publish(4, ""), unpublish(4)],
+    )
+    .await;
+    let list = async |number, size| {
+        let listed = store.list_published(page(number, size)).await.unwrap();
+        let ids: Vec<u64> = listed.books.iter().map(|book| book.id.get()).collect();
+        (ids, listed.total)
+    };
+    assert_eq!(list(1, 10).await, (vec![3, 5], 2));
+    assert_eq!(list(2, 1).await, (vec![5], 2));
+    assert_eq!(list(3, 1).await, (vec![], 2));
+    assert_eq!(list(i32::MAX, 100).await, (vec![], 2));
+}
+
+async fn changes_come_once_a_book_in_the_order_of_their_revisions(store: &dyn Store) {
+    apply(store, &[publish(1, ""), publish(2, ""), publish(3, "")]).await;
+    apply(
+        store,
+        &[unpublish(1), set_isbn(2, "X-1"), set_isbn(2, "X-1")],
+    )
+    .await;
+    let changes = async |after, limit| {
+        let listings = store
+            .list_changes(Revision::new(after), limit)
+            .await
+            .unwrap();
+        listings
+            .iter()
+            .map(|listing| {
+                (
+                    listing.id.get(),
+                    listing.revision.get(),
+                    listing.unpublished,
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        changes(0, 10).await,
+        [(3, 3, false), (1, 4, true), (2, 5, false)]
+    );
+    assert_eq!(changes(3, 1).await, [(1, 4, true)]);
+    assert_eq!(changes(5, 10).await, []);
+    let last = store.list_changes(Revision::new(4), 10).await.unwrap();
+    let isbn = last[0].isbn.as_ref().map(types::Isbn::as_str);
+    assert_eq!((last[0].title.as_str(), isbn), ("三体", Some("X1")));
+}
+
+macro_rules! on_every_store {
+    ($($test:ident),+ $(,)?) => {
+        mod memory {
+            use catalog::store::MemoryStore;
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(&MemoryStore::new()).await;
+            })+
+        }
+
+        mod sqlite {
+            use crate::harness::open_sqlite;
+            $(#[tokio::test]
+            async fn $test() {
+                let dir = testkit::temp_dir().unwrap();
+                let store = open_sqlite(dir.path()).await;
+                super::$test(store.as_ref()).await;
+                store.close().await;
+            })+
+        }
+    };
+}
+
+on_every_store!(
+    what_is_written_is_read_back,
+    a_refusal_in_a_batch_leaves_its_neighbours_alone,
+    an_isbn_passes_from_book_to_book_within_a_batch,
+    generated_ids_step_over_long_runs_of_given_ones,
+    the_list_leaves_unpublished_books_out,
+    changes_come_once_a_book_in_the_order_of_their_revisions,
+);
+
+/// Few ids, few ISBNs, few prices: so that operations meet.
+fn op() -> impl Strategy<Value = Op> {
+    let isbn = prop::sample::select(vec!["", "1", "1-", "2", "X", "x"]);
+    let publish = (0..8_u64, isbn.clone(), 0..9_i64).prop_map(|(number, isbn, at)| {
+        let (id, details) = (BookId::new(number), details("书", isbn));
+        Op::Publish(Publish {
+            id,
+            details,
+            at: UnixMillis::new(at),
+        })
+    });
+    let patch =
+        (prop::option::of(isbn), prop::option::of(0..3_i64)).prop_map(|(isbn, price)| Patch {
+            isbn: isbn.map(PrintedIsbn::new),
+            price: price.map(Fen::stored),
+            ..Patch::default()
+        });
+    let update = (1..10_u64, patch, 0..9_i64).prop_map(|(number, patch, at)| {
+        Op::Update(Update {
+            id: id(number),
+            patch,
+            at: UnixMillis::new(at),
+        })
+    });
+    prop_oneof![3 => publish, 3 => update, 1 => (1..10_u64).prop_map(unpublish)]
+}
+
+async fn same_outcomes_and_books(batches: &[Vec<Op>]) -> Result<(), TestCaseError> {
+    let dir = testkit::temp_dir().unwrap();
+    let stores: [Arc<dyn Store>; 2] = [Arc::new(MemoryStore::new()), open_sqlite(dir.path()).await];
+    let [model, sqlite] = &stores;
+    for batch in batches {
+        prop_assert_eq!(
+            apply(model.as_ref(), batch).await,
+            apply(sqlite.as_ref(), batch).await
+        );
+        let seen = async |store: &dyn Store| {
+            let mut books = store
+                .load_books(&(1..99).map(id).collect::<Vec<_>>())
+                .await
+                .unwrap();
+            books.sort_by_key(|book| book.id);
+            let list = store.list_published(page(1, 100)).await.unwrap();
+            (
+                books,
+                list,
+                store.list_changes(Revision::START, 100).await.unwrap(),
+            )
+        };
+        prop_assert_eq!(seen(model.as_ref()).await, seen(sqlite.as_ref()).await);
+    }
+    sqlite.close().await;
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_batches_do_the_same_on_every_store(
+        batches in prop::collection::vec(prop::collection::vec(op(), 1..8), 1..8)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(same_outcomes_and_books(&batches))?;
+    }
+}
