@@ -24,6 +24,25 @@ impl Migration {
     }
 }
 
+/// How far a database's schema has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaState {
+    /// There is no database yet.
+    Absent,
+    /// All steps are applied.
+    Current {
+        /// How many steps there are.
+        steps: usize,
+    },
+    /// Steps are missing.
+    Behind {
+        /// How many of this release's steps are applied.
+        applied: usize,
+        /// How many steps there are.
+        steps: usize,
+    },
+}
+
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     number     INT NOT NULL PRIMARY KEY,
     name       VARCHAR(100) NOT NULL,
@@ -46,6 +65,55 @@ pub(super) async fn bring_up(
         .await
 }
 
+/// Counts this release's steps that are applied; a step that differs is an error.
+pub(super) async fn inspect(
+    database: &Database,
+    migrations: &'static [Migration],
+) -> Result<SchemaState, DbError> {
+    database
+        .read("inspect", move |tx| Box::pin(inspect_in(tx, migrations)))
+        .await
+}
+
+async fn inspect_in(tx: &mut Tx, migrations: &[Migration]) -> Result<SchemaState, DbError> {
+    let steps = migrations.len();
+    let mut applied = 0;
+    for migration in migrations {
+        match checksum_applied(tx, migration).await {
+            Ok(Some(checksum)) => {
+                compare(migration, &checksum)?;
+                applied += 1;
+            }
+            Ok(None) => {}
+            // Without the table of steps no step was ever applied.
+            Err(DbError::Broken(_)) => return Ok(SchemaState::Behind { applied: 0, steps }),
+            Err(error) => return Err(error),
+        }
+    }
+    let current = applied == steps;
+    Ok(if current {
+        SchemaState::Current { steps }
+    } else {
+        SchemaState::Behind { applied, steps }
+    })
+}
+
+async fn checksum_applied(tx: &mut Tx, step: &Migration) -> Result<Option<Vec<u8>>, DbError> {
+    let read = "SELECT checksum FROM schema_migrations WHERE number = ?";
+    let rows = tx.query(read, args![step.number]).await?;
+    rows.first().map(|row| row.bytes(0)).transpose()
+}
+
+fn compare(migration: &Migration, applied: &[u8]) -> Result<(), DbError> {
+    if applied == migration.checksum() {
+        return Ok(());
+    }
+    Err(DbError::Corrupt(format!(
+        "migration {} differs from the one applied",
+        migration.number
+    )))
+}
+
 async fn bring_up_in(
     tx: &mut Tx,
     migrations: &[Migration],
@@ -54,17 +122,8 @@ async fn bring_up_in(
 ) -> Result<(), DbError> {
     tx.execute(CREATE_TABLE, args![]).await?;
     for migration in migrations {
-        let read = "SELECT checksum FROM schema_migrations WHERE number = ?";
-        let applied = tx.query(read, args![migration.number]).await?;
-        match applied.first() {
-            Some(row) if row.bytes(0)? == migration.checksum() => {}
-            Some(_) => {
-                let what = format!(
-                    "migration {} differs from the one applied",
-                    migration.number
-                );
-                return Err(DbError::Corrupt(what));
-            }
+        match checksum_applied(tx, migration).await? {
+            Some(checksum) => compare(migration, &checksum)?,
             None if !apply => {
                 let missing = format!(
                     "migration {} is missing: run `bookstore migrate`",

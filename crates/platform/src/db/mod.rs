@@ -17,7 +17,7 @@ mod value;
 use futures::future::BoxFuture;
 
 pub use error::DbError;
-pub use migrate::Migration;
+pub use migrate::{Migration, SchemaState};
 pub use tx::Tx;
 pub use url::DatabaseUrl;
 pub use value::{Row, Value};
@@ -70,6 +70,20 @@ impl Database {
         Ok(Self {
             sqlite: Sqlite::open_read_only(url.path())?,
         })
+    }
+
+    /// Looks at the schema without changing anything: for people who ask what is wrong.
+    pub async fn inspect(
+        url: &DatabaseUrl,
+        migrations: &'static [Migration],
+    ) -> Result<SchemaState, DbError> {
+        if !url.path().exists() {
+            return Ok(SchemaState::Absent);
+        }
+        let database = Self::open_read_only(url)?;
+        let state = migrate::inspect(&database, migrations).await;
+        database.close().await;
+        state
     }
 
     /// Runs `work` in one write transaction; any error rolls all of it back.

@@ -6,6 +6,7 @@
 
 mod shell;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -49,6 +50,7 @@ pub struct RunningService {
     shell: Shell,
     tasks: Tasks,
     health: HealthReporter,
+    served: Arc<[&'static str]>,
     on_stop: BoxFuture<'static, ()>,
 }
 
@@ -92,7 +94,8 @@ impl RunningService {
         shutdown: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
         let (name, shell, tasks) = (self.name, self.shell.clone(), self.tasks.clone());
-        let (health, signal) = (self.health.clone(), shutdown.clone());
+        let (health, served) = (self.health.clone(), Arc::clone(&self.served));
+        let signal = shutdown.clone();
         let draining = async move {
             signal.cancelled().await;
             health
@@ -190,6 +193,7 @@ impl RunningServiceBuilder {
             shell: Shell::new(self.name, self.locale, self.routes.routes().prepare()),
             tasks: self.tasks,
             health,
+            served: self.served.into(),
             on_stop: self.on_stop,
         }
     }

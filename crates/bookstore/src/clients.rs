@@ -1,0 +1,55 @@
+//! Clients of all four services, for the commands that talk to them.
+
+use api::catalog::v1::catalog_service_client::CatalogServiceClient;
+use api::inventory::v1::inventory_service_client::InventoryServiceClient;
+use api::order::v1::order_service_client::OrderServiceClient;
+use api::payment::v1::payment_service_client::PaymentServiceClient;
+use platform::config::{ConfigError, ServiceUrl};
+use platform::net::Transport;
+
+use crate::config::Config;
+
+/// A page of 100 books with the longest descriptions fits.
+const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// One client a service.
+#[derive(Clone)]
+pub(crate) struct Clients {
+    pub(crate) catalog: CatalogServiceClient<Transport>,
+    pub(crate) inventory: InventoryServiceClient<Transport>,
+    pub(crate) order: OrderServiceClient<Transport>,
+    pub(crate) payment: PaymentServiceClient<Transport>,
+}
+
+impl Clients {
+    /// Clients over the given ways to the services.
+    pub(crate) fn new(
+        catalog: Transport,
+        inventory: Transport,
+        order: Transport,
+        payment: Transport,
+    ) -> Self {
+        Self {
+            catalog: CatalogServiceClient::new(catalog).max_decoding_message_size(REPLY_BYTES_MAX),
+            inventory: InventoryServiceClient::new(inventory),
+            order: OrderServiceClient::new(order).max_decoding_message_size(REPLY_BYTES_MAX),
+            payment: PaymentServiceClient::new(payment),
+        }
+    }
+
+    /// Clients of a running system, by the addresses that its services listen on.
+    pub(crate) fn connect(config: &Config) -> Result<Self, ConfigError> {
+        let connect = |listen: std::net::SocketAddr| {
+            let url: ServiceUrl = format!("http://{listen}")
+                .parse()
+                .map_err(|reason: String| ConfigError::new(listen.to_string(), reason))?;
+            Transport::connect(&url)
+        };
+        Ok(Self::new(
+            connect(config.catalog.listen)?,
+            connect(config.inventory.listen)?,
+            connect(config.order.listen)?,
+            connect(config.payment.listen)?,
+        ))
+    }
+}

@@ -1,0 +1,141 @@
+//! `bookstore doctor`: the configuration and everything it names, line by line.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use owo_colors::{OwoColorize, Stream};
+use platform::db::{Database, DatabaseUrl, Migration, SchemaState};
+use tokio::net::TcpListener;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::config::Config;
+
+/// How long a service may take to say that it is well.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {}
+
+/// One line of the report.
+struct Finding {
+    subject: String,
+    verdict: Verdict,
+    detail: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// As it should be.
+    Good,
+    /// Not there yet, and nothing wrong with that.
+    Idle,
+    /// Would stop the system from working.
+    Bad,
+}
+
+/// Examines databases, ports and services; exit code 1 where one of them is bad.
+pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<ExitCode> {
+    // A configuration with a mistake has stopped the program before it came here.
+    let mut findings = vec![finding("configuration", Verdict::Good, "read, every key known")];
+    let databases = [
+        ("catalog.database", &config.catalog.database, catalog::MIGRATIONS),
+        ("inventory.database", &config.inventory.database, inventory::MIGRATIONS),
+        ("order.database", &config.order.database, order::MIGRATIONS),
+        ("payment.database", &config.payment.database, payment::MIGRATIONS),
+    ];
+    for (key, url, migrations) in databases {
+        findings.push(examine_database(key, url, migrations).await);
+    }
+    let services = [
+        ("catalog.listen", config.catalog.listen),
+        ("inventory.listen", config.inventory.listen),
+        ("order.listen", config.order.listen),
+        ("payment.listen", config.payment.listen),
+    ];
+    for (key, address) in services {
+        findings.push(examine_service(key, address).await);
+    }
+    findings.push(examine_port("gateway.listen", config.gateway.listen).await);
+    findings.push(examine_port("telemetry.metrics", config.telemetry.metrics).await);
+    report(&findings)?;
+    let bad = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
+    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn finding(subject: &str, verdict: Verdict, detail: impl Into<String>) -> Finding {
+    Finding { subject: subject.to_owned(), verdict, detail: detail.into() }
+}
+
+async fn examine_database(
+    key: &str,
+    url: &DatabaseUrl,
+    migrations: &'static [Migration],
+) -> Finding {
+    match Database::inspect(url, migrations).await {
+        Ok(SchemaState::Current { steps }) => {
+            finding(key, Verdict::Good, format!("{url}: schema {steps}"))
+        }
+        Ok(SchemaState::Absent) => {
+            finding(key, Verdict::Idle, format!("{url}: not there yet; the first start makes it"))
+        }
+        Ok(SchemaState::Behind { applied, steps }) => finding(
+            key,
+            Verdict::Idle,
+            format!("{url}: schema {applied} of {steps}; `bookstore migrate` or a start brings it up"),
+        ),
+        Err(error) => finding(key, Verdict::Bad, format!("{url}: {error}")),
+    }
+}
+
+async fn examine_service(key: &str, address: SocketAddr) -> Finding {
+    if TcpListener::bind(address).await.is_ok() {
+        return finding(key, Verdict::Idle, format!("{address}: not running, the port is free"));
+    }
+    match tokio::time::timeout(PATIENCE, ask_health(address)).await {
+        Ok(Ok(ServingStatus::Serving)) => finding(key, Verdict::Good, format!("{address}: serving")),
+        Ok(Ok(_)) => finding(key, Verdict::Bad, format!("{address}: up, but not serving")),
+        Ok(Err(reason)) => finding(key, Verdict::Bad, format!("{address}: {reason}")),
+        Err(_) => finding(key, Verdict::Bad, format!("{address}: no answer to a health check")),
+    }
+}
+
+async fn ask_health(address: SocketAddr) -> Result<ServingStatus, String> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|e| e.to_string())?;
+    let channel = endpoint
+        .connect()
+        .await
+        .map_err(|_| "cannot be listened on, and answers no connection".to_owned())?;
+    let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
+    let answer = answer.map_err(|_| "taken by a program that is not a bookstore".to_owned())?;
+    Ok(answer.into_inner().status())
+}
+
+async fn examine_port(key: &str, address: SocketAddr) -> Finding {
+    match TcpListener::bind(address).await {
+        Ok(_) => finding(key, Verdict::Idle, format!("{address}: the port is free")),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            finding(key, Verdict::Good, format!("{address}: in use"))
+        }
+        Err(error) => finding(key, Verdict::Bad, format!("{address}: {error}")),
+    }
+}
+
+fn report(findings: &[Finding]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for Finding { subject, verdict, detail } in findings {
+        let mark = match verdict {
+            Verdict::Good => "ok ".if_supports_color(Stream::Stdout, |m| m.green()).to_string(),
+            Verdict::Idle => "-  ".if_supports_color(Stream::Stdout, |m| m.yellow()).to_string(),
+            Verdict::Bad => "BAD".if_supports_color(Stream::Stdout, |m| m.red()).to_string(),
+        };
+        writeln!(out, "{mark}  {subject:<20} {detail}")?;
+    }
+    out.flush()
+}

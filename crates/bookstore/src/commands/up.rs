@@ -1,0 +1,54 @@
+//! `bookstore up`: everything in one process.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+use platform::telemetry;
+use tokio_util::sync::CancellationToken;
+
+use super::signal::Signals;
+use crate::config::Config;
+use crate::system::{Listeners, System, bind};
+
+/// Arguments of `up`.
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Refuse to start where a schema is behind, rather than bring it up to date
+    #[arg(long)]
+    no_migrate: bool,
+}
+
+/// Binds all ports, starts the services, serves until a signal, drains, stops.
+pub(crate) async fn run(args: UpArgs, config: Config) -> anyhow::Result<ExitCode> {
+    let signals = Signals::listen()?;
+    let listeners = Listeners::bind(&config).await?;
+    let metrics_listener = bind("telemetry.metrics", config.telemetry.metrics).await?;
+    let metrics = telemetry::metrics_page().map_err(anyhow::Error::msg)?;
+    let system = System::start(config, !args.no_migrate).await?;
+    announce(&listeners, &metrics_listener)?;
+
+    let shutdown = CancellationToken::new();
+    let server = async {
+        let metrics_end = CancellationToken::new();
+        let page = metrics.serve(metrics_listener, metrics_end.clone());
+        let services = async {
+            system.serve(listeners, &shutdown).await;
+            system.stop().await;
+            metrics_end.cancel();
+        };
+        tokio::join!(page, services);
+    };
+    Ok(signals.guard(shutdown.clone(), server).await)
+}
+
+fn announce(listeners: &Listeners, metrics: &tokio::net::TcpListener) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "bookstore {} is ready", env!("CARGO_PKG_VERSION"))?;
+    for (name, address) in listeners.addresses()? {
+        writeln!(out, "  {name:<10} {address}")?;
+    }
+    writeln!(out, "  {:<10} http://{}/metrics", "metrics", metrics.local_addr()?)?;
+    writeln!(out, "Ctrl-C drains and stops.")?;
+    Ok(out.flush()?)
+}

@@ -1,0 +1,114 @@
+//! The root of the configuration: one section a service.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use platform::config::{ConfigError, Source};
+use platform::telemetry;
+use serde::Deserialize;
+use types::Locale;
+
+/// The annotated defaults.
+const DEFAULTS: Source<'_> =
+    Source { name: "built-in defaults", yaml: include_str!("../../../bookstore.yaml") };
+/// The file that is read where none is named.
+const FILE_DEFAULT: &str = "bookstore.yaml";
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    locale: Language,
+    pub(crate) catalog: catalog::Config,
+    pub(crate) inventory: inventory::Config,
+    pub(crate) order: order::Config,
+    pub(crate) payment: payment::Config,
+    pub(crate) gateway: Gateway,
+    pub(crate) telemetry: Telemetry,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Language {
+    Zh,
+    En,
+}
+
+/// The section `gateway`: the address is reserved, the service not part of this release.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Gateway {
+    pub(crate) listen: SocketAddr,
+}
+
+/// The section `telemetry`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Telemetry {
+    /// Where the metrics page is served.
+    pub(crate) metrics: SocketAddr,
+    otlp: String,
+    log: String,
+}
+
+impl Config {
+    /// Reads the defaults, the file and the environment.
+    ///
+    /// # Errors
+    /// The first mistake, naming the file, the variable or the key.
+    pub(crate) fn load(file: Option<&Path>, data_dir: &Path) -> Result<Self, ConfigError> {
+        let databases = default_databases(data_dir)?;
+        let mut sources = vec![Source { name: "built-in defaults", yaml: &databases }, DEFAULTS];
+        let given = read_file(file)?;
+        if let Some((name, yaml)) = &given {
+            sources.push(Source { name, yaml });
+        }
+        let config: Self = platform::config::load(&sources, std::env::vars())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The language of messages where a caller names none.
+    pub(crate) const fn locale(&self) -> Locale {
+        match self.locale {
+            Language::Zh => Locale::Zh,
+            Language::En => Locale::En,
+        }
+    }
+
+    /// Starts logging: servers tell what they do, other commands only what goes wrong.
+    pub(crate) fn start_logs(&self, is_server: bool) -> Result<(), ConfigError> {
+        let filter = if is_server { self.telemetry.log.as_str() } else { "warn" };
+        telemetry::start_logs(filter).map_err(|reason| ConfigError::new("telemetry.log", reason))
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.telemetry.otlp.is_empty() {
+            return Ok(());
+        }
+        Err(ConfigError::new("telemetry.otlp", "export of traces is not part of this release"))
+    }
+}
+
+/// The lowest layer: each service's database as a file under `data_dir`.
+fn default_databases(data_dir: &Path) -> Result<String, ConfigError> {
+    let folder = data_dir
+        .to_str()
+        .ok_or_else(|| ConfigError::new("--data-dir", "must be a path in UTF-8"))?;
+    let line = |service: &str| {
+        // Single quotes, doubled inside, take any path in YAML.
+        let path = format!("{folder}/{service}.db").replace('\'', "''");
+        format!("{service}: {{ database: 'sqlite://{path}' }}\n")
+    };
+    Ok(["catalog", "inventory", "order", "payment"].map(line).concat())
+}
+
+fn read_file(file: Option<&Path>) -> Result<Option<(String, String)>, ConfigError> {
+    let path = file.unwrap_or(Path::new(FILE_DEFAULT));
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(yaml) => Ok(Some((name, yaml))),
+        Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ConfigError::new(name, error)),
+    }
+}

@@ -1,0 +1,29 @@
+# What CI runs, by name. Nothing here is needed to build or test: see README.md.
+
+default: check
+
+# Everything that has to be clean before a change goes in.
+check: fmt lint doc test
+
+fmt:
+    cargo fmt --all --check
+
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+test:
+    cargo test --workspace
+
+# Licences, sources, advisories; needs cargo-deny.
+deny:
+    cargo deny check
+
+# Writes crates/api/src/gen again after a change in proto/.
+generate:
+    BOOKSTORE_TEST_BLESS=1 cargo test -p api --test generated
+
+up *ARGS:
+    cargo run --release -- up {{ARGS}}
