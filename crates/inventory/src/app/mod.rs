@@ -1,0 +1,44 @@
+//! What the service does for its callers, one file a kind of use case: `change_stock.rs` (all six
+//! changes take the same way through the combiner), `read_stock.rs`, and `watch_conservation.rs`
+//! (the service's own watch over its balances).
+
+mod change_stock;
+mod read_stock;
+mod watch_conservation;
+
+use std::sync::Arc;
+
+use platform::clock::SharedClock;
+use platform::combiner::{Combiner, CombinerLimits};
+
+pub(crate) use watch_conservation::ConservationWatch;
+
+use crate::domain::{Decision, Op};
+use crate::store::{StockWriter, Store};
+
+/// The use cases over one store.
+#[derive(Clone)]
+pub(crate) struct Inventory {
+    store: Arc<dyn Store>,
+    writer: Combiner<Op, Decision>,
+    clock: SharedClock,
+}
+
+impl Inventory {
+    /// Starts the writer in front of `store`.
+    pub(crate) fn start(store: Arc<dyn Store>, clock: SharedClock) -> Self {
+        let stock_writer = StockWriter(Arc::clone(&store));
+        let writer = Combiner::start("inventory", stock_writer, CombinerLimits::default());
+        Self {
+            store,
+            writer,
+            clock,
+        }
+    }
+
+    /// Finishes what waits to be written, then lets go of the store.
+    pub(crate) async fn close(self) {
+        self.writer.close().await;
+        self.store.close().await;
+    }
+}

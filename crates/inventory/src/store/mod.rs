@@ -1,0 +1,85 @@
+//! Where stock is kept: whole units of work, never a query a method.
+//!
+//! [`Store`] has two implementations, held to one suite of tests: [`memory`], the model, and
+//! [`sql`], one text for all database servers.
+
+pub mod memory;
+pub mod sql;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use platform::combiner::{Batch, BatchWriter};
+use platform::db::DbError;
+use types::BookId;
+
+use crate::audit::Audit;
+use crate::domain::{Decision, Op, Stock};
+
+/// The stock of all books, its ledger and its keys.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Applies the operations one after another in one transaction; one decision each, in order.
+    ///
+    /// Shape: any mix of operations, also several of one key or one book. Idempotent: as the
+    /// operations are by their keys. Locks: keys, then balances, each ascending.
+    /// # Errors
+    /// Nothing of the batch was applied, but for [`DbError::OutcomeUnknown`].
+    async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Decision>, DbError>;
+
+    /// Reads the balances of `books`, in any order; books never stocked are left out.
+    async fn read_stocks(&self, books: &[BookId]) -> Result<Vec<Stock>, DbError>;
+
+    /// Adds up all balances, and the ledger from where `known` ended, on one snapshot.
+    async fn read_sums(&self, known: LedgerSums) -> Result<Sums, DbError>;
+
+    /// Checks everything that must be true of the rows, on one snapshot. Costs a pass over the
+    /// whole ledger.
+    async fn read_audit(&self) -> Result<Audit, DbError>;
+
+    /// Lets go of the database; nothing is read or written after.
+    async fn close(&self);
+}
+
+/// The ledger added up, as far as its entry `last_entry`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LedgerSums {
+    /// The id of the last entry that is in the sums; 0 before the first.
+    pub last_entry: i64,
+    /// All changes of free copies.
+    pub quantity: i64,
+    /// All changes of reserved copies.
+    pub reserved: i64,
+}
+
+/// All balances against the whole ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sums {
+    /// Free copies of all books, by their balances.
+    pub quantity: i64,
+    /// Reserved copies of all books, by their balances.
+    pub reserved: i64,
+    /// The same by the ledger.
+    pub ledger: LedgerSums,
+}
+
+impl Sums {
+    /// How many copies the balances and the ledger are apart; 0 while all is well.
+    pub const fn drift(&self) -> u64 {
+        let quantity = self.quantity.abs_diff(self.ledger.quantity);
+        quantity.saturating_add(self.reserved.abs_diff(self.ledger.reserved))
+    }
+}
+
+/// The store behind a combiner: the write path of the service.
+pub(crate) struct StockWriter(pub(crate) Arc<dyn Store>);
+
+#[async_trait]
+impl BatchWriter for StockWriter {
+    type Op = Op;
+    type Out = Decision;
+
+    async fn write(&self, batch: Batch<Op>) -> Result<Vec<Decision>, DbError> {
+        self.0.apply(batch).await
+    }
+}

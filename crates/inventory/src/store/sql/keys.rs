@@ -1,0 +1,241 @@
+//! Table `inventory_keys`.
+
+use std::collections::BTreeMap;
+
+use platform::args;
+use platform::db::{DbError, Row, Tx, Value};
+use types::{BookId, Fingerprint, IdempotencyKey};
+
+use super::stocks::book_of;
+use crate::audit::RememberedHold;
+use crate::domain::{FirstAnswer, HeldLine, Hold, HoldState, KeyRow, KeyUse, Method, Reference};
+
+/// Keys with what they were used for, as they are loaded for a batch.
+pub(super) type KeyRows = BTreeMap<IdempotencyKey, KeyRow>;
+
+const SELECT: &str = "SELECT idempotency_key, used_by, fingerprint, reference_id, state, \
+    answer_quantity, book_id, open_version, outstanding, settled, created_at FROM inventory_keys";
+const INSERT: &str = "INSERT INTO inventory_keys (idempotency_key, used_by, fingerprint, \
+    reference_id, state, answer_quantity, book_id, open_version, outstanding, settled, \
+    created_at) VALUES";
+const UPDATE: &str = "UPDATE inventory_keys SET state = ?, open_version = ?, outstanding = ?, \
+    settled = ? WHERE idempotency_key = ?";
+
+/// Reads and locks `keys`, which come ascending, each once; those never used are left out.
+///
+/// The lines of batches are not here but in the ledger: see `ledger::read_batch_lines`.
+pub(super) async fn lock_keys(tx: &mut Tx, keys: Vec<&IdempotencyKey>) -> Result<KeyRows, DbError> {
+    let before = format!("{SELECT} WHERE idempotency_key IN");
+    let after = format!("ORDER BY idempotency_key{}", tx.for_update());
+    let list = keys.into_iter().map(Value::from).collect();
+    tx.query_in(&before, list, &after)
+        .await?
+        .iter()
+        .map(key_of)
+        .collect()
+}
+
+/// Reads and locks the `limit` oldest open holds that `DeductStock` made of `book` for
+/// `reference`.
+pub(super) async fn lock_open_holds(
+    tx: &mut Tx,
+    book: BookId,
+    reference: Reference,
+    limit: i64,
+) -> Result<KeyRows, DbError> {
+    let sql = format!(
+        "{SELECT} WHERE book_id = ? AND reference_id = ? AND open_version IS NOT NULL \
+         ORDER BY open_version LIMIT ?{}",
+        tx.for_update()
+    );
+    let rows = tx
+        .query(&sql, args![book, reference.as_i64(), limit])
+        .await?;
+    rows.iter().map(key_of).collect()
+}
+
+/// Writes keys that were never used before.
+pub(super) async fn insert_keys(
+    tx: &mut Tx,
+    keys: Vec<(&IdempotencyKey, &KeyRow)>,
+) -> Result<(), DbError> {
+    tx.insert_rows(
+        INSERT,
+        keys.into_iter()
+            .map(|(key, row)| insert_args(key, row))
+            .collect(),
+    )
+    .await
+}
+
+/// Writes what became of holds over what [`lock_keys`] and [`lock_open_holds`] read.
+pub(super) async fn update_holds(
+    tx: &mut Tx,
+    holds: Vec<(&IdempotencyKey, &Hold)>,
+) -> Result<(), DbError> {
+    let row = |(key, hold): (&IdempotencyKey, &Hold)| {
+        let [_, version, outstanding, settled] = single_columns(hold);
+        vec![
+            hold.state.name().into(),
+            version,
+            outstanding,
+            settled,
+            key.into(),
+        ]
+    };
+    tx.execute_each(UPDATE, holds.into_iter().map(row).collect())
+        .await?;
+    Ok(())
+}
+
+/// Reads the holds that are taken to be open: for audits.
+pub(super) async fn read_open_holds(
+    tx: &mut Tx,
+) -> Result<BTreeMap<IdempotencyKey, RememberedHold>, DbError> {
+    let select = "SELECT idempotency_key, outstanding FROM inventory_keys WHERE state = 'held'";
+    let hold_of = |row: &Row| {
+        let single = row.opt_int(1)?.map(RememberedHold::Single);
+        Ok((read_key(row, 0)?, single.unwrap_or(RememberedHold::Batch)))
+    };
+    tx.query(select, args![])
+        .await?
+        .iter()
+        .map(hold_of)
+        .collect()
+}
+
+fn insert_args(key: &IdempotencyKey, row: &KeyRow) -> Vec<Value> {
+    let mut values = vec![key.into()];
+    match &row.used {
+        KeyUse::Answered {
+            method,
+            fingerprint,
+            quantity,
+        } => {
+            values.extend(args![
+                name_of(*method),
+                *fingerprint,
+                Value::Null,
+                Value::Null
+            ]);
+            values.extend(args![
+                *quantity,
+                Value::Null,
+                Value::Null,
+                Value::Null,
+                Value::Null
+            ]);
+        }
+        KeyUse::Hold(hold) => {
+            let (used_by, remaining) = match &hold.first_answer {
+                FirstAnswer::Remaining(quantity) => ("deduct", Some(*quantity)),
+                FirstAnswer::Stocks(_) => ("batch", None),
+            };
+            let (reference, state) = (hold.reference.as_i64(), hold.state.name());
+            values.extend(args![
+                used_by,
+                hold.fingerprint,
+                reference,
+                state,
+                remaining
+            ]);
+            values.extend(single_columns(hold));
+        }
+        KeyUse::Fence => {
+            values.push("fence".into());
+            values.extend([const { Value::Null }; 8]);
+        }
+    }
+    values.push(row.created_at.into());
+    values
+}
+
+/// `book_id`, `open_version`, `outstanding`, `settled`: those of the one line of a hold of
+/// `DeductStock`; a batch has its lines in the ledger.
+fn single_columns(hold: &Hold) -> [Value; 4] {
+    match hold.lines.first() {
+        Some(line) if hold.is_single() => {
+            let open = (line.outstanding > 0).then_some(line.version);
+            [
+                line.book.into(),
+                open.into(),
+                line.outstanding.into(),
+                line.settled.into(),
+            ]
+        }
+        _ => [const { Value::Null }; 4],
+    }
+}
+
+const fn name_of(method: Method) -> &'static str {
+    match method {
+        Method::Restock => "restock",
+        Method::Release => "release",
+    }
+}
+
+fn key_of(row: &Row) -> Result<(IdempotencyKey, KeyRow), DbError> {
+    let used = match row.text(1)?.as_str() {
+        "restock" => answered_of(Method::Restock, row)?,
+        "release" => answered_of(Method::Release, row)?,
+        "deduct" => {
+            let line = HeldLine {
+                book: book_of(row, 6)?,
+                // The age matters, and is kept, while something is outstanding.
+                version: row.opt_int(7)?.unwrap_or_default(),
+                outstanding: row.int32(8)?,
+                settled: row.int32(9)?,
+            };
+            let answer = FirstAnswer::Remaining(row.int32(5)?);
+            KeyUse::Hold(hold_of(row, vec![line], answer)?)
+        }
+        "batch" => KeyUse::Hold(hold_of(row, Vec::new(), FirstAnswer::Stocks(Vec::new()))?),
+        "fence" => KeyUse::Fence,
+        _ => return Err(DbError::corrupt("inventory_keys.used_by")),
+    };
+    Ok((
+        read_key(row, 0)?,
+        KeyRow {
+            created_at: row.time(10)?,
+            used,
+        },
+    ))
+}
+
+fn answered_of(method: Method, row: &Row) -> Result<KeyUse, DbError> {
+    let (fingerprint, quantity) = (fingerprint_of(row)?, row.int32(5)?);
+    Ok(KeyUse::Answered {
+        method,
+        fingerprint,
+        quantity,
+    })
+}
+
+fn hold_of(row: &Row, lines: Vec<HeldLine>, first_answer: FirstAnswer) -> Result<Hold, DbError> {
+    let state = HoldState::from_name(&row.text(4)?);
+    Ok(Hold {
+        fingerprint: fingerprint_of(row)?,
+        reference: read_reference(row, 3)?,
+        state: state.ok_or_else(|| DbError::corrupt("inventory_keys.state"))?,
+        lines,
+        first_answer,
+    })
+}
+
+fn fingerprint_of(row: &Row) -> Result<Fingerprint, DbError> {
+    let fingerprint = Fingerprint::from_bytes(&row.bytes(2)?);
+    fingerprint.ok_or_else(|| DbError::corrupt("inventory_keys.fingerprint"))
+}
+
+/// Reads an idempotency key out of `column`.
+pub(super) fn read_key(row: &Row, column: usize) -> Result<IdempotencyKey, DbError> {
+    let text = String::from_utf8(row.bytes(column)?).ok();
+    let key = text.as_deref().and_then(IdempotencyKey::new);
+    key.ok_or_else(|| DbError::corrupt("a key that is none"))
+}
+
+/// Reads a reference out of `column`.
+pub(super) fn read_reference(row: &Row, column: usize) -> Result<Reference, DbError> {
+    let reference = Reference::from_i64(row.int(column)?);
+    reference.ok_or_else(|| DbError::corrupt("reference_id out of range"))
+}
