@@ -28,7 +28,7 @@ class Shop:
         environment = dict(os.environ, BOOKSTORE_TELEMETRY__METRICS="127.0.0.1:0")
         for service in SERVICES:
             environment[f"BOOKSTORE_{service.upper()}__LISTEN"] = "127.0.0.1:0"
-        command = [os.environ["BOOKSTORE_BIN"], "up", "--data-dir", folder]
+        command = [os.environ["BOOKSTORE_TEST_BIN"], "up", "--data-dir", folder]
         self.process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

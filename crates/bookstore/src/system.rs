@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use futures::future::join_all;
 use platform::StartError;
 use platform::clock::SystemClock;
 use platform::server::{RunningService, ServiceDeps};
@@ -48,12 +47,12 @@ impl System {
         let catalog = catalog::start(config.catalog, deps.clone()).await?;
         let inventory = inventory::start(config.inventory, deps.clone()).await?;
         let payment = payment::start(config.payment, deps.clone()).await?;
-        let neighbours = order::Neighbours {
+        let upstreams = order::Upstreams {
             catalog: catalog.transport(),
             inventory: inventory.transport(),
             payment: payment.transport(),
         };
-        let order = order::start(config.order, neighbours, deps).await?;
+        let order = order::start(config.order, deps, upstreams).await?;
         Ok(Self { catalog, inventory, payment, order })
     }
 
@@ -69,13 +68,12 @@ impl System {
 
     /// Serves all of them until `shutdown`, and then until their running calls are answered.
     pub(crate) async fn serve(&self, listeners: Listeners, shutdown: &CancellationToken) {
-        join_all([
-            Box::pin(self.catalog.serve(listeners.catalog, shutdown.clone())) as BoxedServe,
-            Box::pin(self.inventory.serve(listeners.inventory, shutdown.clone())),
-            Box::pin(self.order.serve(listeners.order, shutdown.clone())),
-            Box::pin(self.payment.serve(listeners.payment, shutdown.clone())),
-        ])
-        .await;
+        tokio::join!(
+            self.catalog.serve(listeners.catalog, shutdown.clone()),
+            self.inventory.serve(listeners.inventory, shutdown.clone()),
+            self.order.serve(listeners.order, shutdown.clone()),
+            self.payment.serve(listeners.payment, shutdown.clone()),
+        );
     }
 
     /// Stops them, those last that others call.
@@ -86,8 +84,6 @@ impl System {
         self.catalog.stop().await;
     }
 }
-
-type BoxedServe = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Listeners {
     /// Binds all four ports.

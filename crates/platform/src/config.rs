@@ -52,13 +52,19 @@ pub fn load<T: DeserializeOwned>(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<T, ConfigError> {
     let mut tree = Value::Object(Map::new());
+    let mut complete = false;
     for source in sources {
         let layer: Option<Value> = serde_saphyr::from_str(source.yaml)
             .map_err(|error| ConfigError::new(source.name, error))?;
         merge(&mut tree, layer.unwrap_or(Value::Null));
-        // Each file is checked by itself too, so that a mistake is blamed on the file it is in.
-        read::<T>(tree.clone())
-            .map_err(|(key, reason)| ConfigError::new(format!("{}: {key}", source.name), reason))?;
+        // A layer over complete ones is checked at once, so that a mistake is blamed on its file.
+        match read::<T>(tree.clone()) {
+            Ok(_) => complete = true,
+            Err((key, reason)) if complete => {
+                return Err(ConfigError::new(format!("{}: {key}", source.name), reason));
+            }
+            Err(_) => {}
+        }
     }
     for (name, text) in environment {
         let Some(path) = variable_path(&name) else {

@@ -27,7 +27,10 @@ pub fn temp_dir() -> anyhow::Result<TempDir> {
     TempDir::with_prefix("bookstore-test-").context("cannot make a temporary folder")
 }
 
-/// Looks again and again until `probe` finds what it looks for; panics with `what` after 30 s.
+/// Looks again and again until `probe` finds what it looks for.
+///
+/// # Panics
+/// With `what`, where it did not come true within 30 s.
 pub async fn eventually<T, F>(what: &str, mut probe: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
@@ -40,10 +43,8 @@ where
             pause(LOOK_EVERY).await;
         }
     };
-    match tokio::time::timeout(PATIENCE, looking).await {
-        Ok(found) => found,
-        Err(_) => panic!("never came true: {what}"),
-    }
+    let found = tokio::time::timeout(PATIENCE, looking).await;
+    found.unwrap_or_else(|_| panic!("never came true: {what}"))
 }
 
 /// A service on a real port, with a real client's channel to it.

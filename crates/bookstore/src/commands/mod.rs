@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod import;
 mod migrate;
+mod resume;
 mod serve;
 mod signal;
 mod up;
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     /// Audit all databases: is any book, order or payment not as it must be?
     Check(check::CheckArgs),
+    /// Wake tasks that were parked, once what they were refused for is set right
+    Resume(resume::ResumeArgs),
 }
 
 impl Command {
@@ -50,6 +53,7 @@ impl Command {
             Self::Import(args) => import::run(args, config).await,
             Self::Demo(args) => demo::run(args, config).await,
             Self::Check(args) => check::run(args, config).await,
+            Self::Resume(args) => resume::run(args, config).await,
         }
     }
 }

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use platform::StartError;
-use platform::net::Transport;
 use platform::server::RunningService;
 use platform::telemetry;
 use tokio_util::sync::CancellationToken;
@@ -65,19 +64,15 @@ impl Service {
         }
     }
 
-    async fn start(self, config: Config, migrate: bool) -> anyhow::Result<RunningService> {
+    async fn start(self, config: Config, migrate: bool) -> Result<RunningService, StartError> {
         let deps = deps(&config, migrate);
         Ok(match self {
             Self::Catalog => catalog::start(config.catalog, deps).await?,
             Self::Inventory => inventory::start(config.inventory, deps).await?,
             Self::Payment => payment::start(config.payment, deps).await?,
             Self::Order => {
-                let neighbours = order::Neighbours {
-                    catalog: Transport::connect(&config.order.catalog)?,
-                    inventory: Transport::connect(&config.order.inventory)?,
-                    payment: Transport::connect(&config.order.payment)?,
-                };
-                order::start(config.order, neighbours, deps).await?
+                let upstreams = order::Upstreams::connect(&config.order)?;
+                order::start(config.order, deps, upstreams).await?
             }
         })
     }
