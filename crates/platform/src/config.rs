@@ -33,6 +33,15 @@ impl ConfigError {
     }
 }
 
+/// One variable of the environment: for tests, which are configured by nothing else.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads single variables"
+)]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// A YAML text and where it came from.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {

@@ -163,7 +163,7 @@ pub enum StartError {
         reason: String,
     },
     /// A database out of reach, or not as it must be.
-    #[error("{service}.database: {source}")]
+    #[error("{service}.database")]
     Database {
         /// The service whose database it is.
         service: &'static str,
@@ -171,7 +171,7 @@ pub enum StartError {
         source: crate::db::DbError,
     },
     /// A port that cannot be listened on.
-    #[error("{key}: cannot listen on {address}: {source}")]
+    #[error("{key}: cannot listen on {address}")]
     Port {
         /// The path of the key, as in the file: `order.listen`.
         key: String,

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use http::{Request, Response};
 use tonic::body::Body;
 use tonic::transport::Endpoint;
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
@@ -96,6 +97,8 @@ where
     if let Ok(id) = context.request_id.parse() {
         request.metadata_mut().insert(REQUEST_ID, id);
     }
+    let language = MetadataValue::from_static(context.locale.tag());
+    request.metadata_mut().insert("accept-language", language);
     match deadline.within(client(request)).await {
         Ok(Ok(response)) => Ok(response.into_inner()),
         Ok(Err(status)) => Err(of_status(status)),

@@ -4,6 +4,8 @@
 
 #![expect(clippy::panic, reason = "a test helper fails by panicking")]
 
+pub mod servers;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -77,7 +77,10 @@ impl Code {
         Self::BookNotFound,
         Self::OrderNotFound,
         Self::StockNotFound,
-        Self::IllegalTransition { from: OrderStatus::Shipped, to: OrderStatus::Cancelled },
+        Self::IllegalTransition {
+            from: OrderStatus::Shipped,
+            to: OrderStatus::Cancelled,
+        },
         Self::KeyConflict,
         Self::ReleaseExceedsDeducted,
         Self::BookIdExists,

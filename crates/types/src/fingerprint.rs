@@ -57,10 +57,27 @@ mod tests {
 
     #[test]
     fn the_method_the_order_and_every_number_count() {
-        let base = || Fingerprinter::new("deduct").with(1_u64).with(2_i32).finish();
+        let base = || {
+            Fingerprinter::new("deduct")
+                .with(1_u64)
+                .with(2_i32)
+                .finish()
+        };
         assert_eq!(base(), base());
-        assert_ne!(base(), Fingerprinter::new("deduct").with(2_u64).with(1_i32).finish());
-        assert_ne!(base(), Fingerprinter::new("release").with(1_u64).with(2_i32).finish());
+        assert_ne!(
+            base(),
+            Fingerprinter::new("deduct")
+                .with(2_u64)
+                .with(1_i32)
+                .finish()
+        );
+        assert_ne!(
+            base(),
+            Fingerprinter::new("release")
+                .with(1_u64)
+                .with(2_i32)
+                .finish()
+        );
         assert_ne!(base(), Fingerprinter::new("deduct").with(1_u64).finish());
     }
 }

@@ -39,7 +39,9 @@ pub enum IsbnRepair {
 
 /// Reads an ISBN from dirty data: hyphens, blanks, lost leading zeros; answers the ISBN-13.
 pub fn repair_isbn(text: &str) -> IsbnRepair {
-    let Some(isbn) = Isbn::new(text) else { return IsbnRepair::Invalid };
+    let Some(isbn) = Isbn::new(text) else {
+        return IsbnRepair::Invalid;
+    };
     let digits = isbn.as_str();
     match digits.len() {
         13 if is_isbn13(digits) => IsbnRepair::Valid(digits.to_owned()),

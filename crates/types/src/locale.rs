@@ -16,13 +16,25 @@ impl Locale {
         for range in header.split(',') {
             let mut parts = range.split(';');
             let tag = parts.next().unwrap_or_default().trim();
-            let weight = parts.find_map(|p| p.trim().strip_prefix("q=")).map_or(1000, permille);
-            let Some(locale) = Self::of_tag(tag) else { continue };
+            let weight = parts
+                .find_map(|p| p.trim().strip_prefix("q="))
+                .map_or(1000, permille);
+            let Some(locale) = Self::of_tag(tag) else {
+                continue;
+            };
             if weight > best.map_or(0, |(_, w)| w) {
                 best = Some((locale, weight));
             }
         }
         best.map(|(locale, _)| locale)
+    }
+
+    /// The language as headers name it.
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::Zh => "zh",
+            Self::En => "en",
+        }
     }
 
     fn of_tag(tag: &str) -> Option<Self> {

@@ -18,12 +18,20 @@ impl Fen {
 
     /// A price: 0 to 10^12 fen; anything else is `None`.
     pub const fn price(fen: i64) -> Option<Self> {
-        if fen >= 0 && fen <= PRICE_FEN_MAX { Some(Self(fen)) } else { None }
+        if fen >= 0 && fen <= PRICE_FEN_MAX {
+            Some(Self(fen))
+        } else {
+            None
+        }
     }
 
     /// An amount that can be charged: 1 to 10^15 fen; anything else is `None`.
     pub const fn amount(fen: i64) -> Option<Self> {
-        if fen >= 1 && fen <= AMOUNT_FEN_MAX { Some(Self(fen)) } else { None }
+        if fen >= 1 && fen <= AMOUNT_FEN_MAX {
+            Some(Self(fen))
+        } else {
+            None
+        }
     }
 
     /// What a database or another service says, unchecked beyond its type.
@@ -55,7 +63,12 @@ impl fmt::Display for Fen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
         let fen = self.0.unsigned_abs();
-        write!(f, "{sign}{}.{:02}", fen.div_euclid(100), fen.rem_euclid(100))
+        write!(
+            f,
+            "{sign}{}.{:02}",
+            fen.div_euclid(100),
+            fen.rem_euclid(100)
+        )
     }
 }
 

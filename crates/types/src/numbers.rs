@@ -86,8 +86,14 @@ mod tests {
         assert_eq!(OrderNo::generate(at, 7).as_str(), "ORD20261122134405000007");
         let payment = PaymentNo::generate(at, 12_345_678);
         assert_eq!(payment.as_str(), "PAY2026112213440512345678");
-        assert_eq!(RefundNo::of(&payment).as_str(), "REFPAY2026112213440512345678");
-        assert_eq!(OrderNo::generate(at, 999_999_999_999_999).as_str().len(), 32);
+        assert_eq!(
+            RefundNo::of(&payment).as_str(),
+            "REFPAY2026112213440512345678"
+        );
+        assert_eq!(
+            OrderNo::generate(at, 999_999_999_999_999).as_str().len(),
+            32
+        );
     }
 
     #[test]

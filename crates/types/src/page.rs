@@ -24,11 +24,17 @@ impl Page {
             Ok(0) => PAGE_SIZE_DEFAULT,
             Ok(size) if size <= PAGE_SIZE_MAX => size,
             _ => {
-                violations.add("page_size", format!("must be between 0 and {PAGE_SIZE_MAX}"));
+                violations.add(
+                    "page_size",
+                    format!("must be between 0 and {PAGE_SIZE_MAX}"),
+                );
                 PAGE_SIZE_DEFAULT
             }
         };
-        Self { number: number.max(1), size }
+        Self {
+            number: number.max(1),
+            size,
+        }
     }
 
     /// How many rows the page holds at the most.
@@ -38,7 +44,9 @@ impl Page {
 
     /// How many rows come before the page.
     pub fn offset(self) -> u64 {
-        u64::from(self.number).saturating_sub(1).saturating_mul(u64::from(self.size))
+        u64::from(self.number)
+            .saturating_sub(1)
+            .saturating_mul(u64::from(self.size))
     }
 }
 

@@ -7,7 +7,11 @@ pub struct Quantity(i32);
 impl Quantity {
     /// Takes 1 and more; anything else is `None`.
     pub const fn new(copies: i32) -> Option<Self> {
-        if copies >= 1 { Some(Self(copies)) } else { None }
+        if copies >= 1 {
+            Some(Self(copies))
+        } else {
+            None
+        }
     }
 
     /// The number on the wire.

@@ -18,8 +18,13 @@ pub enum OrderStatus {
 
 impl OrderStatus {
     /// Every state, in the order of their numbers.
-    pub const ALL: [Self; 5] =
-        [Self::Pending, Self::Paid, Self::Shipped, Self::Completed, Self::Cancelled];
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Paid,
+        Self::Shipped,
+        Self::Completed,
+        Self::Cancelled,
+    ];
 
     /// The number on the wire.
     pub const fn number(self) -> i32 {
@@ -34,7 +39,9 @@ impl OrderStatus {
 
     /// Reads the number; `None` where it is no state.
     pub fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| i64::from(status.number()) == number)
+        Self::ALL
+            .into_iter()
+            .find(|status| i64::from(status.number()) == number)
     }
 
     /// The name in messages, the same in both languages.
@@ -85,6 +92,8 @@ impl PaymentStatus {
 
     /// Reads the number; `None` where it is no state.
     pub fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| i64::from(status.number()) == number)
+        Self::ALL
+            .into_iter()
+            .find(|status| i64::from(status.number()) == number)
     }
 }

@@ -12,7 +12,12 @@ pub struct TextRule {
 }
 
 /// Trims `text` and holds it against `rule`; what is wrong is added under `field`.
-pub fn checked_text(field: &str, text: &str, rule: TextRule, violations: &mut Violations) -> String {
+pub fn checked_text(
+    field: &str,
+    text: &str,
+    rule: TextRule,
+    violations: &mut Violations,
+) -> String {
     let text = text.trim();
     let chars = text.chars().count();
     let allowed = |c: char| !c.is_control() || (rule.multiline && matches!(c, '\t' | '\n' | '\r'));
@@ -23,7 +28,10 @@ pub fn checked_text(field: &str, text: &str, rule: TextRule, violations: &mut Vi
     } else if chars < rule.chars_min || chars > rule.chars_max {
         violations.add(
             field,
-            format!("must have {} to {} characters", rule.chars_min, rule.chars_max),
+            format!(
+                "must have {} to {} characters",
+                rule.chars_min, rule.chars_max
+            ),
         );
     }
     text.to_owned()
@@ -35,7 +43,11 @@ mod tests {
 
     #[test]
     fn text_is_trimmed_and_counted_in_characters() {
-        let rule = TextRule { chars_min: 1, chars_max: 3, multiline: false };
+        let rule = TextRule {
+            chars_min: 1,
+            chars_max: 3,
+            multiline: false,
+        };
         let cases = [
             (" 三体全 ", "三体全", true),
             ("三体全集", "三体全集", false),
@@ -45,11 +57,22 @@ mod tests {
         ];
         for (text, kept, fine) in cases {
             let mut violations = Violations::default();
-            assert_eq!(checked_text("book.title", text, rule, &mut violations), kept);
+            assert_eq!(
+                checked_text("book.title", text, rule, &mut violations),
+                kept
+            );
             assert_eq!(violations.is_empty(), fine, "{text:?}");
         }
         let mut violations = Violations::default();
-        checked_text("d", "a\tb", TextRule { multiline: true, ..rule }, &mut violations);
+        checked_text(
+            "d",
+            "a\tb",
+            TextRule {
+                multiline: true,
+                ..rule
+            },
+            &mut violations,
+        );
         assert!(violations.is_empty());
     }
 }

@@ -48,7 +48,9 @@ impl UnixMillis {
         let moment = OffsetDateTime::from_unix_timestamp(self.seconds())
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         moment
-            .format(format_description!("[year][month][day][hour][minute][second]"))
+            .format(format_description!(
+                "[year][month][day][hour][minute][second]"
+            ))
             .unwrap_or_default()
     }
 }
@@ -63,7 +65,13 @@ mod tests {
         assert_eq!(moment.seconds(), 1_795_355_045);
         assert_eq!(moment.calendar_digits(), "20261122134405");
         assert_eq!(UnixMillis::new(-1).seconds(), -1);
-        assert_eq!(moment.plus(Duration::from_secs(1)).since(moment).as_secs(), 1);
-        assert_eq!(moment.since(moment.plus(Duration::from_secs(1))), Duration::ZERO);
+        assert_eq!(
+            moment.plus(Duration::from_secs(1)).since(moment).as_secs(),
+            1
+        );
+        assert_eq!(
+            moment.since(moment.plus(Duration::from_secs(1))),
+            Duration::ZERO
+        );
     }
 }

@@ -21,7 +21,10 @@ impl Violations {
 
     /// Adds one more.
     pub fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        self.0.push(Violation { field: field.into(), description: description.into() });
+        self.0.push(Violation {
+            field: field.into(),
+            description: description.into(),
+        });
     }
 
     /// Takes `value` where it is there; else notes that `field` is wrong.

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use types::UnixMillis;
 
-use super::{Database, DbError, Tx};
+use super::{Access, Database, DbError, Tx};
 use crate::args;
 use crate::clock::{Clock, SystemClock};
 
@@ -14,13 +14,24 @@ pub struct Migration {
     pub number: u32,
     /// What it does, in a few words.
     pub name: &'static str,
-    /// Its script for SQLite.
+    /// Its script for SQLite; runs in one transaction with its record.
     pub sqlite: &'static str,
+    /// Its script for MySQL-protocol servers, where every statement commits by itself: it must get
+    /// on with what a crash left of it (`CREATE TABLE IF NOT EXISTS`).
+    pub mysql: &'static str,
 }
 
 impl Migration {
-    fn checksum(&self) -> Vec<u8> {
-        Sha256::digest(self.sqlite.as_bytes()).to_vec()
+    const fn script(&self, tx: &Tx) -> &'static str {
+        if tx.is_mysql() {
+            self.mysql
+        } else {
+            self.sqlite
+        }
+    }
+
+    fn checksum(&self, tx: &Tx) -> Vec<u8> {
+        Sha256::digest(self.script(tx).as_bytes()).to_vec()
     }
 }
 
@@ -43,6 +54,9 @@ pub enum SchemaState {
     },
 }
 
+const TAKE_LOCK: &str = "SELECT GET_LOCK(LEFT(CONCAT('bookstore_migrate_', DATABASE()), 64), 60)";
+const GIVE_LOCK: &str = "SELECT RELEASE_LOCK(LEFT(CONCAT('bookstore_migrate_', DATABASE()), 64))";
+
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     number     INT NOT NULL PRIMARY KEY,
     name       VARCHAR(100) NOT NULL,
@@ -59,8 +73,8 @@ pub(super) async fn bring_up(
 ) -> Result<(), DbError> {
     let now = SystemClock.now();
     database
-        .write("migrate", move |tx| {
-            Box::pin(bring_up_in(tx, migrations, apply, now))
+        .run("migrate", Access::Migrate, move |tx| {
+            Box::pin(bring_up_alone(tx, migrations, apply, now))
         })
         .await
 }
@@ -81,7 +95,7 @@ async fn inspect_in(tx: &mut Tx, migrations: &[Migration]) -> Result<SchemaState
     for migration in migrations {
         match checksum_applied(tx, migration).await {
             Ok(Some(checksum)) => {
-                compare(migration, &checksum)?;
+                compare(tx, migration, &checksum)?;
                 applied += 1;
             }
             Ok(None) => {}
@@ -104,14 +118,43 @@ async fn checksum_applied(tx: &mut Tx, step: &Migration) -> Result<Option<Vec<u8
     rows.first().map(|row| row.bytes(0)).transpose()
 }
 
-fn compare(migration: &Migration, applied: &[u8]) -> Result<(), DbError> {
-    if applied == migration.checksum() {
+fn compare(tx: &Tx, migration: &Migration, applied: &[u8]) -> Result<(), DbError> {
+    if applied == migration.checksum(tx) {
         return Ok(());
     }
     Err(DbError::Corrupt(format!(
         "migration {} differs from the one applied",
         migration.number
     )))
+}
+
+/// On MySQL every change of the schema commits by itself, so a transaction keeps nobody out: a named
+/// lock does, held by this connection until it is given back or breaks.
+async fn bring_up_alone(
+    tx: &mut Tx,
+    migrations: &[Migration],
+    apply: bool,
+    now: UnixMillis,
+) -> Result<(), DbError> {
+    if !tx.is_mysql() {
+        return bring_up_in(tx, migrations, apply, now).await;
+    }
+    let rows = tx.query(TAKE_LOCK, args![]).await?;
+    if rows
+        .first()
+        .map(|row| row.opt_int(0))
+        .transpose()?
+        .flatten()
+        != Some(1)
+    {
+        return Err(DbError::Contention(
+            "another process is migrating".to_owned(),
+        ));
+    }
+    bring_up_in(tx, migrations, apply, now).await?;
+    tx.script("COMMIT").await?;
+    tx.query(GIVE_LOCK, args![]).await?;
+    Ok(())
 }
 
 async fn bring_up_in(
@@ -123,7 +166,7 @@ async fn bring_up_in(
     tx.execute(CREATE_TABLE, args![]).await?;
     for migration in migrations {
         match checksum_applied(tx, migration).await? {
-            Some(checksum) => compare(migration, &checksum)?,
+            Some(checksum) => compare(tx, migration, &checksum)?,
             None if !apply => {
                 let missing = format!(
                     "migration {} is missing: run `bookstore migrate`",
@@ -138,12 +181,17 @@ async fn bring_up_in(
 }
 
 async fn apply_one(tx: &mut Tx, migration: &Migration, now: UnixMillis) -> Result<(), DbError> {
-    tx.script(migration.sqlite)?;
+    tx.script(migration.script(tx)).await?;
     let insert =
         "INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES (?, ?, ?, ?)";
     tx.execute(
         insert,
-        args![migration.number, migration.name, migration.checksum(), now],
+        args![
+            migration.number,
+            migration.name,
+            migration.checksum(tx),
+            now
+        ],
     )
     .await?;
     tracing::info!(

@@ -2,13 +2,15 @@
 //!
 //! A unit of work is an async function over a [`Tx`]. On SQLite a `Tx` is a connection that a thread
 //! of its own holds, and every call on it returns at once; the whole unit runs on that thread,
-//! one hop for a transaction. A MySQL-protocol server fits behind the same `Tx`, where calls wait
-//! for the network. So stores are written once, with `?` placeholders and SQL that all servers know.
+//! one hop for a transaction. On a MySQL-protocol server it is a pooled connection, calls wait for
+//! the network, and the unit runs in a task of its own. So stores are written once, with `?`
+//! placeholders and SQL that all servers know.
 //!
 //! No write transaction can be cancelled: [`Database::write`] hands the unit over and only waits.
 
 mod error;
 mod migrate;
+mod mysql;
 mod sqlite;
 mod tx;
 mod url;
@@ -22,7 +24,10 @@ pub use tx::Tx;
 pub use url::DatabaseUrl;
 pub use value::{Row, Value};
 
-use sqlite::{Access, Sqlite};
+use mysql::Mysql;
+use sqlite::Sqlite;
+use url::Place;
+
 
 /// How a database is opened.
 #[derive(Debug, Clone, Copy)]
@@ -42,48 +47,96 @@ impl Default for DatabaseOptions {
     }
 }
 
+/// What a unit of work wants with the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// A consistent snapshot.
+    Read,
+    /// A transaction.
+    Write,
+    /// A transaction that changes the schema, however long that takes.
+    Migrate,
+}
+
+/// What [`Database::inspect`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// The server and its version.
+    pub server: String,
+    /// How far the schema has come.
+    pub schema: SchemaState,
+}
+
 /// A service's own database.
 #[derive(Clone)]
 pub struct Database {
-    sqlite: Sqlite,
+    server: Server,
+}
+
+#[derive(Clone)]
+enum Server {
+    Sqlite(Sqlite),
+    Mysql(Mysql),
 }
 
 impl Database {
-    /// Opens the database, makes it where it is missing, and brings its schema up to date.
+    /// Opens the database, makes its file where that is missing, and brings its schema up to date.
     ///
     /// # Errors
-    /// `Unavailable` where it is out of reach, `Corrupt` where it is not what it should be.
+    /// `Unavailable` where it is out of reach or cannot be trusted, `Corrupt` where its schema is not
+    /// what it should be.
     pub async fn open(
         url: &DatabaseUrl,
         migrations: &'static [Migration],
         options: DatabaseOptions,
     ) -> Result<Self, DbError> {
-        let database = Self {
-            sqlite: Sqlite::open(url.path(), options.readers)?,
+        let server = match url.place() {
+            Place::Sqlite(path) => Server::Sqlite(Sqlite::open(path, options.readers)?),
+            Place::Mysql(url) => {
+                let mysql = Mysql::new(url)?;
+                mysql.verify().await?;
+                Server::Mysql(mysql)
+            }
         };
+        let database = Self { server };
         migrate::bring_up(&database, migrations, options.migrate).await?;
         Ok(database)
     }
 
     /// Opens an existing database for reading alone, whatever its schema: for audits.
     pub fn open_read_only(url: &DatabaseUrl) -> Result<Self, DbError> {
-        Ok(Self {
-            sqlite: Sqlite::open_read_only(url.path())?,
-        })
+        let server = match url.place() {
+            Place::Sqlite(path) => Server::Sqlite(Sqlite::open_read_only(path)?),
+            Place::Mysql(url) => Server::Mysql(Mysql::new(url)?),
+        };
+        Ok(Self { server })
     }
 
-    /// Looks at the schema without changing anything: for people who ask what is wrong.
+    /// Looks at the server and the schema without changing anything: for people who ask what is wrong.
     pub async fn inspect(
         url: &DatabaseUrl,
         migrations: &'static [Migration],
-    ) -> Result<SchemaState, DbError> {
-        if !url.path().exists() {
-            return Ok(SchemaState::Absent);
-        }
+    ) -> Result<Inspection, DbError> {
+        let server = match url.place() {
+            Place::Sqlite(path) => {
+                let server = format!("SQLite {}", rusqlite::version());
+                if !path.exists() {
+                    return Ok(Inspection {
+                        server,
+                        schema: SchemaState::Absent,
+                    });
+                }
+                server
+            }
+            Place::Mysql(url) => Mysql::new(url)?.verify().await?,
+        };
         let database = Self::open_read_only(url)?;
-        let state = migrate::inspect(&database, migrations).await;
+        let schema = migrate::inspect(&database, migrations).await;
         database.close().await;
-        state
+        Ok(Inspection {
+            server,
+            schema: schema?,
+        })
     }
 
     /// Runs `work` in one write transaction; any error rolls all of it back.
@@ -96,7 +149,7 @@ impl Database {
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
         let timer = std::time::Instant::now();
-        let result = self.sqlite.run(name, Access::Write, work).await;
+        let result = self.run(name, Access::Write, work).await;
         metrics::histogram!("bookstore_db_write_seconds", "work" => name)
             .record(timer.elapsed().as_secs_f64());
         result
@@ -108,11 +161,25 @@ impl Database {
         T: Send + 'static,
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
-        self.sqlite.run(name, Access::Read, work).await
+        self.run(name, Access::Read, work).await
     }
 
     /// Waits for what runs and closes the connections.
     pub async fn close(&self) {
-        self.sqlite.close().await;
+        match &self.server {
+            Server::Sqlite(sqlite) => sqlite.close().await,
+            Server::Mysql(mysql) => mysql.close().await,
+        }
+    }
+
+    async fn run<T, W>(&self, name: &'static str, access: Access, work: W) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
+    {
+        match &self.server {
+            Server::Sqlite(sqlite) => sqlite.run(name, access, work).await,
+            Server::Mysql(mysql) => mysql.run(name, access, work).await,
+        }
     }
 }

@@ -1,6 +1,5 @@
-use rusqlite::Connection;
-use rusqlite::types::{Value as SqliteValue, ValueRef};
-
+use super::mysql::MysqlConnection;
+use super::sqlite::SqliteConnection;
 use super::{DbError, Row, Value};
 
 /// The longest `IN (…)` list of one statement.
@@ -11,46 +10,44 @@ pub struct Tx {
     connection: Connection,
 }
 
+enum Connection {
+    Sqlite(SqliteConnection),
+    Mysql(MysqlConnection),
+}
+
 impl Tx {
-    pub(super) const fn new(connection: Connection) -> Self {
-        Self { connection }
+    pub(super) const fn sqlite(connection: SqliteConnection) -> Self {
+        Self {
+            connection: Connection::Sqlite(connection),
+        }
+    }
+
+    pub(super) const fn mysql(connection: MysqlConnection) -> Self {
+        Self {
+            connection: Connection::Mysql(connection),
+        }
     }
 
     /// Runs a statement that answers rows.
-    #[expect(
-        clippy::unused_async,
-        reason = "a server behind the network has to be waited for"
-    )]
     pub async fn query(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let columns = statement.column_count();
-        let mut rows = statement.query(bound(args))?;
-        let mut answer = Vec::new();
-        while let Some(row) = rows.next()? {
-            let values = (0..columns).map(|column| read(row.get_ref(column)?));
-            answer.push(Row::new(values.collect::<Result<_, DbError>>()?));
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.query(sql, args),
+            Connection::Mysql(connection) => connection.query(sql, args).await,
         }
-        Ok(answer)
     }
 
-    /// Runs a statement that answers nothing but how many rows it touched.
-    #[expect(
-        clippy::unused_async,
-        reason = "a server behind the network has to be waited for"
-    )]
+    /// Runs a statement that answers nothing but how many rows it matched.
     pub async fn execute(&mut self, sql: &str, args: Vec<Value>) -> Result<u64, DbError> {
-        let rows = self.connection.prepare_cached(sql)?.execute(bound(args))?;
-        Ok(u64::try_from(rows).unwrap_or(u64::MAX))
+        self.execute_each(sql, vec![args]).await
     }
 
     /// Runs one statement once for each list of arguments, in as few round trips as may be;
-    /// answers how many rows were touched in all.
+    /// answers how many rows were matched in all.
     pub async fn execute_each(&mut self, sql: &str, each: Vec<Vec<Value>>) -> Result<u64, DbError> {
-        let mut touched = 0_u64;
-        for args in each {
-            touched = touched.saturating_add(self.execute(sql, args).await?);
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.execute_each(sql, each),
+            Connection::Mysql(connection) => connection.execute_each(sql, each).await,
         }
-        Ok(touched)
     }
 
     /// Inserts rows: `insert` ends before the first row (`INSERT INTO t (a, b) VALUES`).
@@ -59,13 +56,10 @@ impl Tx {
         insert: &str,
         rows: Vec<Vec<Value>>,
     ) -> Result<(), DbError> {
-        let Some(first) = rows.first() else {
-            return Ok(());
-        };
-        // In process a cached one-row statement beats one long statement that is parsed anew.
-        let sql = format!("{insert} ({})", placeholders(first.len()));
-        self.execute_each(&sql, rows).await?;
-        Ok(())
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.insert_rows(insert, rows),
+            Connection::Mysql(connection) => connection.insert_rows(insert, rows).await,
+        }
     }
 
     /// Runs `before (…list…) after` for a list of any length; an empty list finds no rows.
@@ -91,26 +85,42 @@ impl Tx {
     /// What a reading statement ends with that locks its rows until the transaction ends. SQLite has
     /// one writer at a time and needs none.
     pub const fn for_update(&self) -> &'static str {
-        ""
-    }
-
-    /// Undoes what the open transaction did; some errors have done so already.
-    pub(super) fn roll_back(&mut self) -> Result<(), DbError> {
-        if self.connection.is_autocommit() {
-            Ok(())
-        } else {
-            self.script("ROLLBACK")
+        match self.connection {
+            Connection::Sqlite(_) => "",
+            Connection::Mysql(_) => " FOR UPDATE",
         }
     }
 
-    /// Runs a whole script: migrations.
-    pub(super) fn script(&mut self, sql: &str) -> Result<(), DbError> {
-        Ok(self.connection.execute_batch(sql)?)
+    /// Runs one transaction's control statement, or a migration's script.
+    pub(super) async fn script(&mut self, sql: &str) -> Result<(), DbError> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.script(sql),
+            Connection::Mysql(connection) => connection.script(sql).await,
+        }
+    }
+
+    pub(super) const fn as_sqlite(&mut self) -> Option<&mut SqliteConnection> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => Some(connection),
+            Connection::Mysql(_) => None,
+        }
+    }
+
+    /// Whether the server is MySQL-protocol; schemas differ, statements do not.
+    pub(super) const fn is_mysql(&self) -> bool {
+        matches!(self.connection, Connection::Mysql(_))
+    }
+
+    pub(super) fn into_mysql(self) -> Option<MysqlConnection> {
+        match self.connection {
+            Connection::Sqlite(_) => None,
+            Connection::Mysql(connection) => Some(connection),
+        }
     }
 }
 
 /// `?, ?, ?`
-fn placeholders(count: usize) -> String {
+pub(super) fn placeholders(count: usize) -> String {
     let mut text = "?, ".repeat(count);
     text.truncate(text.len().saturating_sub(2));
     text
@@ -123,29 +133,6 @@ fn padded(piece: &[Value]) -> Vec<Value> {
         list.resize(piece.len().next_power_of_two(), last.clone());
     }
     list
-}
-
-fn bound(args: Vec<Value>) -> impl rusqlite::Params {
-    rusqlite::params_from_iter(args.into_iter().map(|value| match value {
-        Value::Null => SqliteValue::Null,
-        Value::Int(number) => SqliteValue::Integer(number),
-        Value::Text(text) => SqliteValue::Text(text),
-        Value::Bytes(bytes) => SqliteValue::Blob(bytes),
-        Value::Time(moment) => SqliteValue::Integer(moment.get()),
-    }))
-}
-
-fn read(value: ValueRef<'_>) -> Result<Value, DbError> {
-    match value {
-        ValueRef::Null => Ok(Value::Null),
-        ValueRef::Integer(number) => Ok(Value::Int(number)),
-        ValueRef::Text(bytes) => match str::from_utf8(bytes) {
-            Ok(text) => Ok(Value::Text(text.to_owned())),
-            Err(_) => Err(DbError::corrupt("text that is not UTF-8")),
-        },
-        ValueRef::Blob(bytes) => Ok(Value::Bytes(bytes.to_vec())),
-        ValueRef::Real(_) => Err(DbError::corrupt("a fraction where there should be none")),
-    }
 }
 
 #[cfg(test)]

@@ -1,37 +1,57 @@
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::Deserialize;
 
-/// Where a service's database is: `sqlite://PATH`, relative to the working directory.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// Where a service's database is: `sqlite://PATH`, relative to the working directory, or
+/// `mysql://USER:PASSWORD@HOST:PORT/DATABASE`.
+///
+/// Shown without its password, to people and in logs.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct DatabaseUrl {
-    path: PathBuf,
+pub struct DatabaseUrl(Place);
+
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A file.
+    Sqlite(PathBuf),
+    /// A server's URL, as the driver reads it.
+    Mysql(String),
 }
 
 impl DatabaseUrl {
     /// The SQLite database in the file at `path`.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self(Place::Sqlite(path.into()))
     }
 
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub(super) const fn place(&self) -> &Place {
+        &self.0
     }
 }
 
 impl FromStr for DatabaseUrl {
     type Err = String;
 
+    // The text itself may hold a password and is not repeated in errors.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once("://") {
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::sqlite(path)),
-            Some(("sqlite", _)) => Err("sqlite:// must be followed by a file's path".to_owned()),
-            // The text itself may hold a password and is not repeated.
-            _ => Err("must be sqlite://PATH".to_owned()),
+            Some(("sqlite", "")) => Err("sqlite:// must be followed by a file's path".to_owned()),
+            Some(("sqlite", path)) => Ok(Self::sqlite(path)),
+            Some(("mysql", _)) => {
+                let options =
+                    mysql_async::Opts::from_url(text).map_err(|error| error.to_string())?;
+                match options.db_name() {
+                    Some(name) if !name.is_empty() => Ok(Self(Place::Mysql(text.to_owned()))),
+                    _ => Err(
+                        "must name a database: mysql://USER:PASSWORD@HOST:PORT/DATABASE".to_owned(),
+                    ),
+                }
+            }
+            _ => {
+                Err("must be sqlite://PATH or mysql://USER:PASSWORD@HOST:PORT/DATABASE".to_owned())
+            }
         }
     }
 }
@@ -46,6 +66,72 @@ impl TryFrom<String> for DatabaseUrl {
 
 impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sqlite://{}", self.path.display())
+        match &self.0 {
+            Place::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Place::Mysql(url) => f.write_str(&without_password(url)),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// `mysql://user:***@host/name`; parameters, which may name secrets too, are left out.
+pub(crate) fn without_password(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return "***".to_owned();
+    };
+    match rest.rsplit_once('@') {
+        None => url.to_owned(),
+        Some((credentials, place)) => {
+            let user = credentials.split(':').next().unwrap_or_default();
+            let secret = if credentials.contains(':') {
+                ":***"
+            } else {
+                ""
+            };
+            format!("{scheme}://{user}{secret}@{place}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_and_never_show_a_password() {
+        let cases = [
+            ("sqlite://data/order.db", Ok("sqlite://data/order.db")),
+            (
+                "mysql://root@127.0.0.1:3306/order_db",
+                Ok("mysql://root@127.0.0.1:3306/order_db"),
+            ),
+            (
+                "mysql://a:s3cret@h:1/d?require_ssl=true",
+                Ok("mysql://a:***@h:1/d"),
+            ),
+            ("mysql://a:p@ss@h:1/d", Ok("mysql://a:***@h:1/d")),
+            ("mysql://a:s3cret@h:1/", Err("must name a database")),
+            ("sqlite://", Err("sqlite:// must be followed")),
+            ("postgres://a:s3cret@h/d", Err("must be sqlite://PATH")),
+        ];
+        for (text, expected) in cases {
+            match (text.parse::<DatabaseUrl>(), expected) {
+                (Ok(url), Ok(shown)) => {
+                    assert_eq!(url.to_string(), shown);
+                    assert!(!format!("{url:?}").contains("s3cret"));
+                }
+                (Err(error), Err(start)) => {
+                    assert!(error.starts_with(start), "{error}");
+                    assert!(!error.contains("s3cret"), "{error}");
+                }
+                (got, wanted) => panic!("{text}: {got:?}, wanted {wanted:?}"),
+            }
+        }
     }
 }

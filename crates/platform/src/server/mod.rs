@@ -99,7 +99,9 @@ impl RunningService {
         let draining = async move {
             signal.cancelled().await;
             for service in served.iter().chain(&[""]) {
-                health.set_service_status(*service, ServingStatus::NotServing).await;
+                health
+                    .set_service_status(*service, ServingStatus::NotServing)
+                    .await;
             }
             tasks.begin_drain();
         };

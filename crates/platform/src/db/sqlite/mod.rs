@@ -3,6 +3,9 @@
 //! WAL, so that readers never wait; `synchronous=FULL`, so that an acknowledged commit survives a
 //! power cut as far as the disk keeps its word.
 
+mod connection;
+mod error;
+
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -11,30 +14,15 @@ use std::thread::JoinHandle;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::OpenFlags;
 use tokio::sync::oneshot;
 
-use super::{DbError, Tx};
+pub(super) use connection::SqliteConnection;
 
-/// Statements that a connection keeps prepared.
-const STATEMENTS_CACHED: usize = 256;
+use super::{Access, DbError, Tx};
 
 /// How often a transaction is tried; each try waits for the lock as long as `busy_timeout` says.
 const TRIES_MAX: u32 = 3;
-
-const PRAGMAS: &str = "PRAGMA busy_timeout = 1000;
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = FULL;
-PRAGMA foreign_keys = ON;
-PRAGMA temp_store = MEMORY;
-PRAGMA cache_size = -16384;";
-
-/// What a unit of work wants with the database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    Read,
-    Write,
-}
 
 type Job = Box<dyn FnOnce(&mut Tx) + Send>;
 
@@ -52,8 +40,8 @@ impl Sqlite {
             })?;
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let writer = Pool::start("sqlite-writer", vec![connect(path, flags)?])?;
-        let connections = (0..readers.max(1)).map(|_| connect(path, flags));
+        let writer = Pool::start("sqlite-writer", vec![SqliteConnection::open(path, flags)?])?;
+        let connections = (0..readers.max(1)).map(|_| SqliteConnection::open(path, flags));
         let readers = Pool::start("sqlite-reader", connections.collect::<Result<_, _>>()?)?;
         Ok(Self {
             writer: Arc::new(writer),
@@ -63,8 +51,8 @@ impl Sqlite {
 
     pub(super) fn open_read_only(path: &Path) -> Result<Self, DbError> {
         // Read-write where it may, since a WAL left by a crash has to be recovered to be read.
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .or_else(|_| connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+        let connection = SqliteConnection::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+            .or_else(|_| SqliteConnection::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
         let readers = Arc::new(Pool::start("sqlite-reader", vec![connection])?);
         Ok(Self {
             writer: Arc::clone(&readers),
@@ -83,10 +71,9 @@ impl Sqlite {
         T: Send + 'static,
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
-        let pool = if access == Access::Write {
-            &self.writer
-        } else {
-            &self.readers
+        let pool = match access {
+            Access::Read => &self.readers,
+            Access::Write | Access::Migrate => &self.writer,
         };
         let (answer, outcome) = oneshot::channel();
         pool.send(Box::new(move |tx| {
@@ -112,44 +99,34 @@ impl Sqlite {
     }
 }
 
-fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, DbError> {
-    let named = |error: rusqlite::Error| match DbError::from(error) {
-        DbError::Unavailable(reason) => {
-            DbError::Unavailable(format!("{}: {reason}", path.display()))
-        }
-        DbError::Corrupt(reason) => DbError::Corrupt(format!("{}: {reason}", path.display())),
-        other => other,
-    };
-    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(named)?;
-    connection.execute_batch(PRAGMAS).map_err(named)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-    Ok(connection)
-}
-
 /// Runs one transaction; any error, and any panic, rolls it back.
 fn transact<T, W>(tx: &mut Tx, access: Access, work: &mut W) -> Result<T, DbError>
 where
     W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
 {
-    tx.script(match access {
+    let begin = match access {
         Access::Read => "BEGIN DEFERRED",
         // Taking the write lock at once: a transaction that reads first and writes later would
         // fail in the middle where another writer came between.
-        Access::Write => "BEGIN IMMEDIATE",
-    })?;
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        // Nothing in here waits for anything but this connection, which answers at once.
-        work(tx).now_or_never().unwrap_or_else(|| {
+        Access::Write | Access::Migrate => "BEGIN IMMEDIATE",
+    };
+    let whole = async {
+        tx.script(begin).await?;
+        let value = work(tx).await?;
+        tx.script("COMMIT").await?;
+        Ok(value)
+    };
+    // Nothing in here waits for anything but this connection, which answers at once.
+    let result = catch_unwind(AssertUnwindSafe(|| whole.now_or_never()))
+        .unwrap_or_else(|panic| Some(Err(DbError::Broken(panic_text(&*panic)))))
+        .unwrap_or_else(|| {
             Err(DbError::Broken(
-                "a unit of work waited for something else".to_owned(),
+                "a unit of work waited for something else".into(),
             ))
-        })
-    }));
-    let result = result.unwrap_or_else(|panic| Err(DbError::Broken(panic_text(&*panic))));
-    let result = result.and_then(|value| tx.script("COMMIT").map(|()| value));
+        });
     if result.is_err()
-        && let Err(error) = tx.roll_back()
+        && let Some(connection) = tx.as_sqlite()
+        && let Err(error) = connection.roll_back()
     {
         tracing::error!(%error, "a rollback failed");
     }
@@ -169,14 +146,14 @@ struct Pool {
 }
 
 impl Pool {
-    fn start(name: &str, connections: Vec<Connection>) -> Result<Self, DbError> {
+    fn start(name: &str, connections: Vec<SqliteConnection>) -> Result<Self, DbError> {
         let (queue, jobs) = mpsc::channel::<Job>();
         let jobs = Arc::new(Mutex::new(jobs));
         let mut threads = Vec::with_capacity(connections.len());
         for connection in connections {
             let jobs = Arc::clone(&jobs);
             let thread = std::thread::Builder::new().name(name.to_owned());
-            let spawned = thread.spawn(move || work_off(&jobs, Tx::new(connection)));
+            let spawned = thread.spawn(move || work_off(&jobs, Tx::sqlite(connection)));
             threads.push(spawned.map_err(|error| DbError::Unavailable(error.to_string()))?);
         }
         Ok(Self {

@@ -1,0 +1,200 @@
+//! MySQL-protocol servers: MySQL, MariaDB, TiDB.
+//!
+//! Every unit of work runs in a task of its own on a connection from a pool, so nothing that a
+//! caller can cancel ever stands inside a transaction. A connection goes back to the pool only after
+//! its transaction ended well; after any error it is closed, and the server rolls back.
+
+mod connection;
+mod error;
+mod server;
+mod text;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use mysql_async::{Conn, OptsBuilder, Pool, PoolConstraints, PoolOpts};
+use rand::RngExt;
+
+use super::{Access, DbError, Tx};
+use crate::clock;
+pub(super) use connection::MysqlConnection;
+
+/// How often a unit of work is tried when others stand in its way.
+const TRIES_MAX: u32 = 5;
+/// The longest wait before the second try; it doubles with every further one.
+const BACKOFF_FIRST: Duration = Duration::from_millis(5);
+/// How long a connection may take to come.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// How long a unit of work may take, commit included; longer means that the server hangs.
+const WORK_LIMIT: Duration = Duration::from_secs(10);
+/// How long a step of the schema may take.
+const MIGRATE_LIMIT: Duration = Duration::from_hours(1);
+/// How many connections a service uses at the most.
+const CONNECTIONS_MAX: usize = 16;
+/// Statements that a connection keeps prepared.
+const STATEMENTS_CACHED: usize = 128;
+
+/// What every connection is told first. Strictness and isolation are ours to choose, not the
+/// server's; a wait for a row ends before callers have gone.
+const SETUP: [&str; 3] = [
+    "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
+     time_zone = '+00:00', innodb_lock_wait_timeout = 2",
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET NAMES utf8mb4",
+];
+
+/// A pool of connections to one database.
+#[derive(Clone)]
+pub(super) struct Mysql {
+    pool: Arc<Pool>,
+}
+
+impl Mysql {
+    /// A pool that connects when it is first used.
+    pub(super) fn new(url: &str) -> Result<Self, DbError> {
+        Ok(Self {
+            pool: Arc::new(Pool::new(options(url)?)),
+        })
+    }
+
+    /// Makes sure that the server is one that this program can keep its promises on; answers its name.
+    pub(super) async fn verify(&self) -> Result<String, DbError> {
+        server::verify(&mut self.connect().await?).await
+    }
+
+    async fn connect(&self) -> Result<Conn, DbError> {
+        match tokio::time::timeout(CONNECT_LIMIT, self.pool.get_conn()).await {
+            Ok(connection) => connection.map_err(error::before_commit),
+            Err(_) => Err(DbError::Unavailable("no connection in time".to_owned())),
+        }
+    }
+
+    /// Runs `work` in a transaction, and again where others stood in its way.
+    pub(super) async fn run<T, W>(
+        &self,
+        name: &'static str,
+        access: Access,
+        mut work: W,
+    ) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
+    {
+        let this = self.clone();
+        let retried = async move {
+            let mut backoff = BACKOFF_FIRST;
+            for _ in 1..TRIES_MAX {
+                match this.transact(access, &mut work).await {
+                    Err(DbError::Contention(reason)) => {
+                        metrics::counter!("bookstore_db_retries_total", "work" => name)
+                            .increment(1);
+                        tracing::debug!(work = name, reason, "contention, trying again");
+                    }
+                    result => return result,
+                }
+                let wait = rand::rng().random_range(Duration::ZERO..=backoff);
+                clock::pause(wait).await;
+                backoff = backoff.saturating_mul(2);
+            }
+            this.transact(access, &mut work).await
+        };
+        // A task of its own: whoever waits may go away, the transaction may not.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends by itself within bounded tries"
+        )]
+        let task = tokio::spawn(retried);
+        task.await
+            .unwrap_or_else(|_| Err(DbError::OutcomeUnknown(format!("{name} panicked"))))
+    }
+
+    async fn transact<T, W>(&self, access: Access, work: &mut W) -> Result<T, DbError>
+    where
+        W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
+    {
+        let mut tx = Tx::mysql(MysqlConnection::new(self.connect().await?));
+        let before_commit = async {
+            tx.script(match access {
+                Access::Read => {
+                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+                     START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+                }
+                Access::Write | Access::Migrate => "START TRANSACTION",
+            })
+            .await?;
+            work(&mut tx).await
+        };
+        let limit = if access == Access::Migrate {
+            MIGRATE_LIMIT
+        } else {
+            WORK_LIMIT
+        };
+        let result = match tokio::time::timeout(limit, before_commit).await {
+            Ok(result) => result,
+            Err(_) => Err(DbError::Unavailable(
+                "the database does not answer".to_owned(),
+            )),
+        };
+        let value = match result {
+            Ok(value) => value,
+            Err(error) => {
+                close(tx);
+                return Err(error);
+            }
+        };
+        match tokio::time::timeout(WORK_LIMIT, tx.script("COMMIT")).await {
+            Ok(Ok(())) => Ok(value),
+            // Said by the server: the transaction is rolled back. Anything else leaves it open
+            // whether the commit had arrived.
+            Ok(Err(
+                error @ (DbError::Contention(_) | DbError::Broken(_) | DbError::Duplicate { .. }),
+            )) => {
+                close(tx);
+                Err(error)
+            }
+            Ok(Err(error)) => {
+                close(tx);
+                Err(DbError::OutcomeUnknown(format!(
+                    "the connection broke at the commit: {error}"
+                )))
+            }
+            Err(_) => {
+                close(tx);
+                Err(DbError::OutcomeUnknown("no answer to a commit".to_owned()))
+            }
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        if let Err(error) = Pool::clone(&self.pool).disconnect().await {
+            tracing::debug!(%error, "closing the pool");
+        }
+    }
+}
+
+/// Ends a connection whose transaction did not end well: the server rolls back what was open.
+fn close(tx: Tx) {
+    if let Some(connection) = tx.into_mysql() {
+        connection.close();
+    }
+}
+
+fn options(url: &str) -> Result<OptsBuilder, DbError> {
+    let options = mysql_async::Opts::from_url(url)
+        .map_err(|error| DbError::Broken(format!("database URL: {error}")))?;
+    let constraints = PoolConstraints::new(0, CONNECTIONS_MAX)
+        .ok_or_else(|| DbError::Broken("pool constraints".to_owned()))?;
+    // A reset would cost a round trip each time; every connection in the pool is clean already.
+    let pool = PoolOpts::new()
+        .with_constraints(constraints)
+        .with_reset_connection(false);
+    Ok(OptsBuilder::from_opts(options)
+        .pool_opts(pool)
+        .prefer_socket(false)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Some(Duration::from_secs(10)))
+        .client_found_rows(true)
+        .stmt_cache_size(STATEMENTS_CACHED)
+        .setup(SETUP.map(str::to_owned).to_vec()))
+}

@@ -1,0 +1,111 @@
+use std::path::Path;
+
+use rusqlite::types::{Value as SqliteValue, ValueRef};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::db::tx::placeholders;
+use crate::db::{DbError, Row, Value};
+
+/// Statements that a connection keeps prepared.
+const STATEMENTS_CACHED: usize = 256;
+
+const PRAGMAS: &str = "PRAGMA busy_timeout = 1000;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -16384;";
+
+/// A connection to a file. Every call on it returns at once.
+pub(in crate::db) struct SqliteConnection(Connection);
+
+impl SqliteConnection {
+    pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Self, DbError> {
+        let named = |error: rusqlite::Error| match DbError::from(error) {
+            DbError::Unavailable(why) => DbError::Unavailable(format!("{}: {why}", path.display())),
+            DbError::Corrupt(why) => DbError::Corrupt(format!("{}: {why}", path.display())),
+            other => other,
+        };
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(named)?;
+        connection.execute_batch(PRAGMAS).map_err(named)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+        Ok(Self(connection))
+    }
+
+    pub(in crate::db) fn query(&self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query(bound(args))?;
+        let mut answer = Vec::new();
+        while let Some(row) = rows.next()? {
+            let values = (0..columns).map(|column| read(row.get_ref(column)?));
+            answer.push(Row::new(values.collect::<Result<_, DbError>>()?));
+        }
+        Ok(answer)
+    }
+
+    pub(in crate::db) fn execute_each(
+        &self,
+        sql: &str,
+        each: Vec<Vec<Value>>,
+    ) -> Result<u64, DbError> {
+        let mut statement = self.0.prepare_cached(sql)?;
+        let mut matched = 0_u64;
+        for args in each {
+            let rows = statement.execute(bound(args))?;
+            matched = matched.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+        }
+        Ok(matched)
+    }
+
+    pub(in crate::db) fn insert_rows(
+        &self,
+        insert: &str,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), DbError> {
+        let Some(first) = rows.first() else {
+            return Ok(());
+        };
+        // In process a cached one-row statement beats one long statement that is parsed anew.
+        let sql = format!("{insert} ({})", placeholders(first.len()));
+        self.execute_each(&sql, rows)?;
+        Ok(())
+    }
+
+    pub(in crate::db) fn script(&self, sql: &str) -> Result<(), DbError> {
+        Ok(self.0.execute_batch(sql)?)
+    }
+
+    /// Undoes what the open transaction did; some errors have done so already.
+    pub(super) fn roll_back(&self) -> Result<(), DbError> {
+        if self.0.is_autocommit() {
+            Ok(())
+        } else {
+            self.script("ROLLBACK")
+        }
+    }
+}
+
+fn bound(args: Vec<Value>) -> impl rusqlite::Params {
+    rusqlite::params_from_iter(args.into_iter().map(|value| match value {
+        Value::Null => SqliteValue::Null,
+        Value::Int(number) => SqliteValue::Integer(number),
+        Value::Text(text) => SqliteValue::Text(text),
+        Value::Bytes(bytes) => SqliteValue::Blob(bytes),
+        Value::Time(moment) => SqliteValue::Integer(moment.get()),
+    }))
+}
+
+fn read(value: ValueRef<'_>) -> Result<Value, DbError> {
+    match value {
+        ValueRef::Null => Ok(Value::Null),
+        ValueRef::Integer(number) => Ok(Value::Int(number)),
+        ValueRef::Text(bytes) => match str::from_utf8(bytes) {
+            Ok(text) => Ok(Value::Text(text.to_owned())),
+            Err(_) => Err(DbError::corrupt("text that is not UTF-8")),
+        },
+        ValueRef::Blob(bytes) => Ok(Value::Bytes(bytes.to_vec())),
+        ValueRef::Real(_) => Err(DbError::corrupt("a fraction where there should be none")),
+    }
+}

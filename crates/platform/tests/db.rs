@@ -1,0 +1,354 @@
+//! Proves, on SQLite and on a MySQL-protocol server alike: values come back as they went in; a unit of
+//! work happens whole or not at all, whoever is cancelled; others who write at the same time make it
+//! wait and never make it fail; migrations are applied once by however many start at once.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::future::join_all;
+use platform::args;
+use platform::db::{
+    Database, DatabaseOptions, DatabaseUrl, DbError, Migration, SchemaState, Value,
+};
+use testkit::servers::mysql;
+use types::UnixMillis;
+
+const SQLITE: &str = "CREATE TABLE things (id BIGINT NOT NULL PRIMARY KEY, amount BIGINT NOT NULL,
+    name VARCHAR(64) NULL, secret VARBINARY(64) NULL, at DATETIME(3) NULL)";
+// A server's default character set may be anything: a schema spells out its own.
+const MYSQL: &str = "CREATE TABLE IF NOT EXISTS things (id BIGINT NOT NULL PRIMARY KEY,
+    amount BIGINT NOT NULL, name VARCHAR(64) NULL, secret VARBINARY(64) NULL, at DATETIME(3) NULL)
+    DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+const MIGRATIONS: &[Migration] = &[Migration {
+    number: 1,
+    name: "things",
+    sqlite: SQLITE,
+    mysql: MYSQL,
+}];
+
+/// Runs one test on every kind of database there is; each gets an empty one.
+async fn on_all<F: Future<Output = ()>>(test: impl Fn(DatabaseUrl) -> F) {
+    let folder = testkit::temp_dir().unwrap();
+    test(DatabaseUrl::sqlite(folder.path().join("test.db"))).await;
+    if let Some(server) = mysql().await.unwrap() {
+        test(server.new_database().await.unwrap()).await;
+    }
+}
+
+async fn open(url: &DatabaseUrl) -> Database {
+    Database::open(url, MIGRATIONS, DatabaseOptions::default())
+        .await
+        .unwrap()
+}
+
+async fn insert(database: &Database, id: i64, amount: i64) -> Result<(), DbError> {
+    database
+        .write("insert", move |tx| {
+            Box::pin(async move {
+                tx.insert_rows(
+                    "INSERT INTO things (id, amount) VALUES",
+                    vec![args![id, amount]],
+                )
+                .await
+            })
+        })
+        .await
+}
+
+async fn sum(database: &Database) -> i64 {
+    database
+        .read("sum", |tx| {
+            Box::pin(async move {
+                tx.query("SELECT COALESCE(SUM(amount), 0) FROM things", args![])
+                    .await?[0]
+                    .int(0)
+            })
+        })
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_come_back_as_they_went_in() {
+    on_all(|url| async move {
+        let database = open(&url).await;
+        let text = "书 \\ ' \" ; -- 🙂\n";
+        let bytes = vec![0, 255, b'\'', b'\\', b'a'];
+        let at = UnixMillis::new(1_795_355_045_123);
+        let row = args![1_i64, i64::MIN, text, bytes.clone(), at];
+        let rows = vec![
+            row,
+            args![
+                2_i64,
+                i64::MAX,
+                Option::<String>::None,
+                Option::<i64>::None,
+                Option::<i64>::None
+            ],
+        ];
+        let read = database
+            .write("values", move |tx| {
+                let rows = rows.clone();
+                Box::pin(async move {
+                    tx.insert_rows(
+                        "INSERT INTO things (id, amount, name, secret, at) VALUES",
+                        rows,
+                    )
+                    .await?;
+                    let ids = vec![Value::Int(1), Value::Int(2), Value::Int(3)];
+                    tx.query_in(
+                        "SELECT amount, name, secret, at FROM things WHERE id IN",
+                        ids,
+                        "ORDER BY id",
+                    )
+                    .await
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[0].int(0).unwrap(), i64::MIN);
+        assert_eq!(read[0].text(1).unwrap(), text);
+        assert_eq!(read[0].bytes(2).unwrap(), bytes);
+        assert_eq!(read[0].time(3).unwrap(), at);
+        assert_eq!(read[1].int(0).unwrap(), i64::MAX);
+        assert_eq!(read[1].opt_text(1).unwrap(), None);
+        assert_eq!(read[1].opt_time(3).unwrap(), None);
+        database.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_compare_byte_for_byte_and_a_duplicate_rolls_all_back() {
+    on_all(|url| async move {
+        let database = open(&url).await;
+        insert(&database, 1, 1).await.unwrap();
+        let refused = database
+            .write("duplicate", |tx| {
+                Box::pin(async move {
+                    tx.execute(
+                        "INSERT INTO things (id, amount) VALUES (?, ?)",
+                        args![2_i64, 1_i64],
+                    )
+                    .await?;
+                    tx.execute(
+                        "INSERT INTO things (id, amount) VALUES (?, ?)",
+                        args![1_i64, 1_i64],
+                    )
+                    .await
+                })
+            })
+            .await;
+        assert!(
+            matches!(refused, Err(DbError::Duplicate { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(sum(&database).await, 1);
+        let matched = database
+            .write("update", |tx| {
+                Box::pin(async move {
+                    // Equal values count as matched: a compare-and-set tests the old state itself.
+                    tx.execute_each(
+                        "UPDATE things SET amount = ? WHERE id = ?",
+                        vec![args![1_i64, 1_i64], args![5_i64, 9_i64]],
+                    )
+                    .await
+                })
+            })
+            .await;
+        assert_eq!(matched, Ok(1));
+        database.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_and_a_panic_leave_nothing_behind() {
+    on_all(|url| async move {
+        let database = open(&url).await;
+        let failed: Result<(), _> = database
+            .write("fail", |tx| {
+                Box::pin(async move {
+                    tx.execute("INSERT INTO things (id, amount) VALUES (1, 1)", args![])
+                        .await?;
+                    Err(DbError::corrupt("on purpose"))
+                })
+            })
+            .await;
+        assert_eq!(failed, Err(DbError::corrupt("on purpose")));
+        let died: Result<(), _> = database
+            .write("die", |tx| {
+                Box::pin(async move {
+                    tx.execute("INSERT INTO things (id, amount) VALUES (2, 1)", args![])
+                        .await?;
+                    panic!("on purpose")
+                })
+            })
+            .await;
+        assert!(died.is_err());
+        insert(&database, 3, 10).await.unwrap();
+        assert_eq!(sum(&database).await, 10);
+        database.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_never_poisons_the_next_one() {
+    on_all(|url| async move {
+        let database = open(&url).await;
+        // Cancelled at its first await, again and again, at whatever moment that is.
+        for id in 0..200 {
+            let going = insert(&database, id, 1);
+            drop(
+                tokio::time::timeout(
+                    std::time::Duration::from_micros(50 * (id % 20).unsigned_abs()),
+                    going,
+                )
+                .await,
+            );
+        }
+        let rival = open(&url).await;
+        for id in 1000..1020 {
+            insert(&database, id, 1000).await.unwrap();
+            // Acknowledged means visible to everybody else: no open transaction swallowed it.
+            assert!(sum(&rival).await / 1000 >= id - 999);
+        }
+        database.close().await;
+        rival.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writers_on_one_row_lose_no_update() {
+    on_all(|url| async move {
+        let (one, two) = (open(&url).await, open(&url).await);
+        insert(&one, 1, 0).await.unwrap();
+        let add = |database: Database| async move {
+            database
+                .write("add", |tx| {
+                    Box::pin(async move {
+                        let read =
+                            format!("SELECT amount FROM things WHERE id = 1{}", tx.for_update());
+                        let amount = tx.query(&read, args![]).await?[0].int(0)?;
+                        tx.execute(
+                            "UPDATE things SET amount = ? WHERE id = 1",
+                            args![amount + 1],
+                        )
+                        .await
+                    })
+                })
+                .await
+        };
+        let all = (0..50).flat_map(|_| [add(one.clone()), add(two.clone())]);
+        let added = join_all(all).await;
+        let succeeded = added.iter().filter(|result| result.is_ok()).count();
+        assert_eq!(
+            succeeded,
+            100,
+            "{:?}",
+            added.iter().find(|result| result.is_err())
+        );
+        assert_eq!(sum(&one).await, 100);
+        one.close().await;
+        two.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_that_start_at_once_migrate_once() {
+    on_all(|url| async move {
+        let opened = join_all((0..10).map(|_| open(&url))).await;
+        for database in opened {
+            database.close().await;
+        }
+        let found = Database::inspect(&url, MIGRATIONS).await.unwrap();
+        assert_eq!(found.schema, SchemaState::Current { steps: 1 });
+        let options = DatabaseOptions {
+            migrate: false,
+            ..DatabaseOptions::default()
+        };
+        Database::open(&url, MIGRATIONS, options)
+            .await
+            .unwrap()
+            .close()
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_migration_and_a_missing_one_are_refused() {
+    const CHANGED: &[Migration] = &[Migration {
+        number: 1,
+        name: "things",
+        sqlite: "SELECT 1",
+        mysql: "SELECT 1",
+    }];
+    on_all(|url| async move {
+        let options = DatabaseOptions {
+            migrate: false,
+            ..DatabaseOptions::default()
+        };
+        let missing = Database::open(&url, MIGRATIONS, options).await.err();
+        assert!(missing.unwrap().to_string().contains("bookstore migrate"));
+        open(&url).await.close().await;
+        let changed = Database::open(&url, CHANGED, DatabaseOptions::default())
+            .await
+            .err();
+        assert!(matches!(changed, Some(DbError::Corrupt(_))), "{changed:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_sees_one_moment() {
+    on_all(|url| async move {
+        let database = open(&url).await;
+        insert(&database, 1, 1).await.unwrap();
+        let rival = open(&url).await;
+        let (wrote, ran) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let writer = {
+            let (wrote, ran, rival) = (Arc::clone(&wrote), Arc::clone(&ran), rival.clone());
+            async move {
+                testkit::eventually("the reader has begun", || async {
+                    ran.load(Ordering::SeqCst).then_some(())
+                })
+                .await;
+                insert(&rival, 2, 1).await.unwrap();
+                wrote.store(true, Ordering::SeqCst);
+            }
+        };
+        let reader = database.read("twice", move |tx| {
+            let (wrote, ran) = (Arc::clone(&wrote), Arc::clone(&ran));
+            Box::pin(async move {
+                let before = tx.query("SELECT COUNT(*) FROM things", args![]).await?[0].int(0)?;
+                ran.store(true, Ordering::SeqCst);
+                while !wrote.load(Ordering::SeqCst) {
+                    // On SQLite this runs on a thread of its own, where nothing may be awaited.
+                    if tokio::runtime::Handle::try_current().is_ok() {
+                        tokio::task::yield_now().await;
+                    } else {
+                        std::thread::yield_now();
+                    }
+                }
+                let after = tx.query("SELECT COUNT(*) FROM things", args![]).await?[0].int(0)?;
+                Ok((before, after))
+            })
+        });
+        let (read, ()) = tokio::join!(reader, writer);
+        assert_eq!(read.unwrap(), (1, 1));
+        assert_eq!(sum(&database).await, 2);
+        database.close().await;
+        rival.close().await;
+    })
+    .await;
+}

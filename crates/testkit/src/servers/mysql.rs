@@ -1,0 +1,141 @@
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, ensure};
+use platform::db::{Database, DatabaseUrl};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use super::process::{Tethered, find_program};
+use super::{free_port, left_out};
+
+/// A MySQL-protocol server for the tests of this process.
+pub struct MysqlServer {
+    /// Everything of the URL but the database's name.
+    base: String,
+    databases: AtomicU32,
+    /// Held so that the server goes when this goes.
+    running: Option<(Tethered, TempDir)>,
+}
+
+/// The process' server: the one that `BOOKSTORE_TEST_MYSQL_URL` names (`mysql://root@host:3306`), else a
+/// private MariaDB, started once. `None` where there is none to start.
+pub async fn mysql() -> anyhow::Result<Option<&'static MysqlServer>> {
+    static SERVER: OnceCell<Option<MysqlServer>> = OnceCell::const_new();
+    let server = SERVER
+        .get_or_try_init(|| async {
+            match platform::config::variable("BOOKSTORE_TEST_MYSQL_URL") {
+                Some(url) => Ok(Some(MysqlServer::at(url.trim_end_matches('/').to_owned()))),
+                None => MysqlServer::start().await,
+            }
+        })
+        .await?;
+    Ok(server.as_ref())
+}
+
+impl MysqlServer {
+    fn at(base: String) -> Self {
+        Self {
+            base,
+            databases: AtomicU32::new(0),
+            running: None,
+        }
+    }
+
+    /// A private server of this test alone, to be killed and frozen as it likes.
+    pub async fn start() -> anyhow::Result<Option<Self>> {
+        let programs = (
+            find_program(&["mariadbd"]),
+            find_program(&["mariadb-install-db"]),
+        );
+        let (Some(server), Some(install)) = programs else {
+            left_out("MariaDB");
+            return Ok(None);
+        };
+        let folder = crate::temp_dir()?;
+        let data = folder.path().join("data");
+        install_data(&install, &data)?;
+        let (port, socket) = (free_port()?, folder.path().join("mysql.sock"));
+        let running = Tethered::start(
+            &server,
+            arguments(&data, &socket, port),
+            &folder.path().join("log"),
+        )?;
+        let mut this = Self::at(format!("mysql://root@127.0.0.1:{port}"));
+        this.running = Some((running, folder));
+        this.wait().await;
+        Ok(Some(this))
+    }
+
+    async fn wait(&self) {
+        crate::eventually("MariaDB answers", || async {
+            self.execute("SELECT 1").await.ok()
+        })
+        .await;
+    }
+
+    /// A new empty database.
+    pub async fn new_database(&self) -> anyhow::Result<DatabaseUrl> {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = format!("bookstore_test_{}_{number}", std::process::id());
+        self.execute(&format!("DROP DATABASE IF EXISTS {name}"))
+            .await?;
+        self.execute(&format!("CREATE DATABASE {name}")).await?;
+        self.url(&name)
+    }
+
+    /// The URL of the database `name` on this server.
+    pub fn url(&self, name: &str) -> anyhow::Result<DatabaseUrl> {
+        format!("{}/{name}", self.base)
+            .parse()
+            .map_err(anyhow::Error::msg)
+    }
+
+    /// Runs a statement outside any transaction of the program's.
+    pub async fn execute(&self, sql: &str) -> anyhow::Result<()> {
+        let database = Database::open_read_only(&self.url("mysql")?)?;
+        let sql = sql.to_owned();
+        let done = database
+            .write("test", move |tx| {
+                let sql = sql.clone();
+                Box::pin(async move { tx.execute(&sql, Vec::new()).await })
+            })
+            .await;
+        database.close().await;
+        done.map(|_| ())
+            .context("the test's server refused a statement")
+    }
+}
+
+fn install_data(install: &Path, data: &Path) -> anyhow::Result<()> {
+    let status = Command::new(install)
+        .args([
+            "--no-defaults",
+            "--user=root",
+            "--auth-root-authentication-method=normal",
+        ])
+        .arg("--skip-test-db")
+        .arg(format!("--datadir={}", data.display()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .context("cannot run mariadb-install-db")?;
+    ensure!(status.success(), "mariadb-install-db failed: {status}");
+    Ok(())
+}
+
+fn arguments(data: &Path, socket: &Path, port: u16) -> [String; 9] {
+    [
+        "--no-defaults".to_owned(),
+        "--user=root".to_owned(),
+        format!("--datadir={}", data.display()),
+        format!("--socket={}", socket.display()),
+        format!("--port={port}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        "--skip-log-bin".to_owned(),
+        "--max-connections=1000".to_owned(),
+        "--innodb-buffer-pool-size=128M".to_owned(),
+    ]
+}
