@@ -31,7 +31,7 @@ use platform::StartError;
 use platform::combiner::{Combiner, CombinerLimits};
 use platform::config::CacheUrl;
 use platform::db::{Database, DatabaseOptions, DbError, Migration};
-use platform::server::{RunningService, ServiceDeps};
+use platform::server::{REQUEST_BYTES_MAX, RunningService, ServiceDeps};
 use platform::tasks::Tasks;
 use tokio::sync::Notify;
 
@@ -49,6 +49,7 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     number: 1,
     name: "books and counters",
     sqlite: include_str!("../migrations/sqlite/0001_init.sql"),
+    mysql: include_str!("../migrations/mysql/0001_init.sql"),
 }];
 
 /// Starts the catalog on its database; it is ready when this answers.
@@ -99,7 +100,8 @@ pub async fn start_with_store(
         store,
         index,
     });
-    let grpc = CatalogServiceServer::new(CatalogGrpc::new(Arc::clone(&catalog)));
+    let grpc = CatalogServiceServer::new(CatalogGrpc::new(Arc::clone(&catalog)))
+        .max_decoding_message_size(REQUEST_BYTES_MAX);
     let service = RunningService::builder(NAME, tasks, deps.locale)
         .add_service(grpc)
         .on_stop(async move { catalog.close().await });

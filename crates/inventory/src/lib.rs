@@ -45,6 +45,7 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     number: 1,
     name: "balances, ledger, keys",
     sqlite: include_str!("../migrations/sqlite/0001_init.sql"),
+    mysql: include_str!("../migrations/mysql/0001_init.sql"),
 }];
 
 /// Opens the database and starts the service on it.

@@ -1,0 +1,17 @@
+use types::{Code, OrderId};
+
+use super::Payments;
+use crate::domain::Payment;
+use crate::error::PaymentError;
+
+impl Payments {
+    /// What callers may know about an order's money.
+    ///
+    /// # Errors
+    /// `Refused` where nobody ever tried to pay.
+    pub(crate) async fn find_payment(&self, order_id: OrderId) -> Result<Payment, PaymentError> {
+        let record = self.store.find_record(order_id).await?;
+        let record = record.ok_or(PaymentError::Refused(Code::PaymentNotFound))?;
+        Ok(record.payment)
+    }
+}

@@ -1,0 +1,96 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use types::PaymentNo;
+
+use crate::domain::Record;
+
+type News = watch::Sender<Option<Record>>;
+
+/// The attempts that this process is asking a gateway about, so that all who wait for one hear its
+/// end at once. An accelerator: who finds no flight here reads the row, which is the truth.
+#[derive(Default)]
+pub(super) struct Flights(Arc<Mutex<HashMap<PaymentNo, Arc<News>>>>);
+
+impl Flights {
+    /// Lists an attempt until the flight is dropped.
+    pub(super) fn depart(&self, payment_no: &PaymentNo) -> Flight {
+        let news = Arc::new(watch::Sender::new(None));
+        self.lock().insert(payment_no.clone(), Arc::clone(&news));
+        Flight {
+            flights: Self(Arc::clone(&self.0)),
+            payment_no: payment_no.clone(),
+            news,
+        }
+    }
+
+    /// Where the end of the attempt will be told; `None` where nobody here asks about it.
+    pub(super) fn listen(&self, payment_no: &PaymentNo) -> Option<watch::Receiver<Option<Record>>> {
+        self.lock().get(payment_no).map(|news| news.subscribe())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<PaymentNo, Arc<News>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One attempt on its way. Dropped without having landed, it leaves its listeners to the row.
+pub(super) struct Flight {
+    flights: Flights,
+    payment_no: PaymentNo,
+    news: Arc<News>,
+}
+
+impl Flight {
+    /// Tells all listeners how the attempt ended.
+    pub(super) fn land(self, record: Record) {
+        self.news.send_replace(Some(record));
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let mut flights = self.flights.lock();
+        // A worker may have taken the attempt up again meanwhile: that flight stays.
+        if flights
+            .get(&self.payment_no)
+            .is_some_and(|news| Arc::ptr_eq(news, &self.news))
+        {
+            flights.remove(&self.payment_no);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use types::UnixMillis;
+
+    use super::*;
+
+    fn number() -> PaymentNo {
+        PaymentNo::generate(UnixMillis::new(0), 1)
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_never_lands_tells_its_listeners() {
+        let flights = Flights::default();
+        assert!(flights.listen(&number()).is_none());
+        let flight = flights.depart(&number());
+        let mut news = flights.listen(&number()).unwrap();
+        drop(flight);
+        assert!(news.changed().await.is_err());
+        assert!(flights.listen(&number()).is_none());
+    }
+
+    #[test]
+    fn an_old_flight_does_not_take_a_new_one_off_the_list() {
+        let flights = Flights::default();
+        let old = flights.depart(&number());
+        let new = flights.depart(&number());
+        drop(old);
+        assert!(flights.listen(&number()).is_some());
+        drop(new);
+        assert!(flights.listen(&number()).is_none());
+    }
+}

@@ -1,0 +1,131 @@
+use std::sync::Arc;
+
+use platform::combiner::WriteError;
+use platform::deadline::Deadline;
+use types::{Code, Fen, OrderId, PaymentNo};
+
+use super::Payments;
+use super::ask::Round;
+use crate::domain::{AttemptState, BeginPay, Method, Op, Outcome, PayBegun, Payment, ThirdPartyNo};
+use crate::error::PaymentError;
+
+/// A wish to pay, checked.
+#[derive(Debug, Clone)]
+pub(crate) struct PayRequest {
+    pub(crate) order_id: OrderId,
+    pub(crate) amount: Fen,
+    pub(crate) method: Method,
+}
+
+/// The order is paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PayAnswer {
+    /// Whether it was paid before, or by somebody who asked for something else.
+    pub(crate) already: bool,
+    pub(crate) payment_no: PaymentNo,
+    pub(crate) third_party_no: Option<ThirdPartyNo>,
+}
+
+impl Payments {
+    /// Charges an order, once, however many ask at once and however often.
+    ///
+    /// Whoever comes first opens an attempt, and a task of its own asks the gateway; then he waits
+    /// like everybody else who comes while the attempt is open, and all hear the same. One who
+    /// asked for another amount hears "already paid" where that attempt succeeds, and tries his
+    /// own where it fails.
+    ///
+    /// # Errors
+    /// `Refused` by the gateway, or because the order was refunded; `StillOpen` where the caller's
+    /// deadline passed first: the attempt is settled without him.
+    pub(crate) async fn pay(
+        self: &Arc<Self>,
+        request: &PayRequest,
+        deadline: Deadline,
+    ) -> Result<PayAnswer, PaymentError> {
+        // Each turn but the last waits for another's attempt, within the deadline.
+        loop {
+            let (begun, is_ours) = match self.begin_pay(request, deadline).await? {
+                PayBegun::Started(record) => (record, true),
+                PayBegun::InFlight(record) => {
+                    let same = record.attempt.amount == request.amount
+                        && record.attempt.method == request.method;
+                    (record, same)
+                }
+                PayBegun::RefusedBefore => {
+                    return Err(PaymentError::Refused(Code::PaymentRefused));
+                }
+                PayBegun::AlreadyPaid(payment) => return Ok(answer(payment, true)),
+                PayBegun::Refunded => return Err(PaymentError::Refused(Code::PaymentRefunded)),
+            };
+            let (record, state) = self.wait_for_end(begun, deadline).await?;
+            match state {
+                AttemptState::Charged | AttemptState::Refunding => {
+                    return Ok(answer(record.payment, !is_ours));
+                }
+                AttemptState::Refunded => {
+                    return Err(PaymentError::Refused(Code::PaymentRefunded));
+                }
+                AttemptState::Refused if is_ours => {
+                    return Err(PaymentError::Refused(Code::PaymentRefused));
+                }
+                AttemptState::Refused | AttemptState::Charging => {}
+            }
+        }
+    }
+
+    /// Opens an attempt, or finds the one that stands in its way.
+    ///
+    /// A task of its own: a caller that goes away between the attempt's row and the question to
+    /// the gateway would leave the one without the other.
+    async fn begin_pay(
+        self: &Arc<Self>,
+        request: &PayRequest,
+        deadline: Deadline,
+    ) -> Result<PayBegun, PaymentError> {
+        let payments = Arc::clone(self);
+        let request = request.clone();
+        let begin = async move {
+            let op = payments.new_attempt(request).await?;
+            let begun = payments.submit(op, deadline, read_begun).await?;
+            if let PayBegun::Started(record) = &begun {
+                payments.ask_in_background(record.clone(), Round::First);
+            }
+            Ok(begun)
+        };
+        self.tasks.run("begin to pay", begin).await?
+    }
+
+    async fn new_attempt(&self, request: PayRequest) -> Result<Op, WriteError> {
+        let serial = self.serials.next().await?;
+        let now = self.clock.now();
+        Ok(Op::BeginPay(BeginPay {
+            order_id: request.order_id,
+            amount: request.amount,
+            method: request.method,
+            id: serial,
+            payment_no: PaymentNo::generate(now, serial),
+            now,
+            check_at: now.plus(self.timetable.lease()),
+        }))
+    }
+}
+
+fn read_begun(outcome: Outcome) -> Option<PayBegun> {
+    match outcome {
+        Outcome::PayBegun(begun) => Some(begun),
+        Outcome::RefundBegun(_) | Outcome::Settled(_) | Outcome::Rescheduled(_) => None,
+    }
+}
+
+fn answer(payment: Payment, already: bool) -> PayAnswer {
+    let Payment {
+        payment_no,
+        third_party_no,
+        ..
+    } = payment;
+    PayAnswer {
+        already,
+        payment_no,
+        third_party_no,
+    }
+}

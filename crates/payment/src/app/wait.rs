@@ -1,0 +1,65 @@
+use std::time::Duration;
+
+use platform::db::DbError;
+use platform::deadline::Deadline;
+use types::PaymentNo;
+
+use super::Payments;
+use crate::domain::{AttemptState, Record};
+use crate::error::PaymentError;
+
+/// How often the row of an attempt is read that another process asks about.
+const POLL_EVERY: Duration = Duration::from_millis(100);
+
+impl Payments {
+    /// Waits until the record's attempt has left the state it is in; answers the record then, and
+    /// how far the attempt has come.
+    ///
+    /// Changes nothing: whoever waits may go away at any moment.
+    ///
+    /// # Errors
+    /// `StillOpen` at the deadline.
+    pub(super) async fn wait_for_end(
+        &self,
+        record: Record,
+        deadline: Deadline,
+    ) -> Result<(Record, AttemptState), PaymentError> {
+        let waiting = self.follow(record);
+        deadline
+            .within(waiting)
+            .await
+            .unwrap_or(Err(PaymentError::StillOpen))
+    }
+
+    async fn follow(&self, begun: Record) -> Result<(Record, AttemptState), PaymentError> {
+        let payment_no = begun.attempt.payment_no.clone();
+        let mut poll_after = Duration::ZERO;
+        loop {
+            let record = if let Some(landed) = self.hear(&payment_no).await {
+                landed
+            } else {
+                platform::clock::pause(poll_after).await;
+                // At once the first time, as the flight may just have landed.
+                poll_after = POLL_EVERY;
+                self.read_again(&begun).await?
+            };
+            let state = record.state_of(&payment_no);
+            if state != begun.attempt.state {
+                return Ok((record, state));
+            }
+        }
+    }
+
+    /// The end of an attempt that this process asks about; `None` where it does not, or gave up.
+    async fn hear(&self, payment_no: &PaymentNo) -> Option<Record> {
+        let mut news = self.flights.listen(payment_no)?;
+        let landed = news.wait_for(Option::is_some).await.ok()?;
+        landed.clone()
+    }
+
+    async fn read_again(&self, begun: &Record) -> Result<Record, DbError> {
+        let order_id = begun.payment.order_id;
+        let record = self.store.find_record(order_id).await?;
+        record.ok_or_else(|| DbError::corrupt(format!("the payment of order {order_id} is gone")))
+    }
+}

@@ -1,0 +1,106 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use platform::db::DbError;
+use tokio::sync::watch;
+
+use super::Payments;
+use crate::domain::Event;
+
+/// How many events are read at once.
+const PAGE_LEN: u32 = 256;
+
+/// How often the feed is read for events that other processes added.
+const POLL_EVERY: Duration = Duration::from_millis(200);
+
+impl Payments {
+    /// The feed after the event `after`: what there is, then what comes, without an end.
+    ///
+    /// In order and without a gap; the next caller with the last id seen goes on exactly there.
+    /// Ends when the service drains, and after an error of the store.
+    pub(crate) fn watch_payments(
+        self: &Arc<Self>,
+        after: u64,
+    ) -> impl Stream<Item = Result<Event, DbError>> + Send + 'static + use<> {
+        let reader = FeedReader {
+            payments: Arc::clone(self),
+            bell: self.feed_bell.subscribe(),
+            after,
+            failed: false,
+        };
+        let pages = stream::unfold(reader, |mut reader| async move {
+            let page = reader.next_page().await?;
+            Some((page, reader))
+        });
+        pages
+            .map_ok(|page| stream::iter(page).map(Ok))
+            .try_flatten()
+    }
+}
+
+/// One caller's place in the feed.
+struct FeedReader {
+    payments: Arc<Payments>,
+    bell: watch::Receiver<()>,
+    after: u64,
+    failed: bool,
+}
+
+impl FeedReader {
+    /// The next events, at least one; `None` at the end.
+    async fn next_page(&mut self) -> Option<Result<Vec<Event>, DbError>> {
+        let draining = self.payments.tasks.draining();
+        while !self.failed && !draining.is_cancelled() {
+            // Before reading: a bell that rings from here on wakes the wait below.
+            self.bell.mark_unchanged();
+            match self.read_page().await {
+                Ok(page) if page.is_empty() => {
+                    draining.run_until_cancelled(self.wait()).await;
+                }
+                Ok(page) => return Some(Ok(page)),
+                Err(error) => {
+                    self.failed = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        None
+    }
+
+    async fn read_page(&mut self) -> Result<Vec<Event>, DbError> {
+        let mut page = self
+            .payments
+            .store
+            .list_events(self.after, PAGE_LEN)
+            .await?;
+        let whole = gapless_len(self.after, &page);
+        if whole < page.len() {
+            // The store promises that this cannot be. Should it break the promise, waiting is the
+            // one answer that loses nothing.
+            tracing::error!(after = self.after, "the payment feed has a gap");
+            page.truncate(whole);
+        }
+        self.after = page.last().map_or(self.after, |event| event.id);
+        Ok(page)
+    }
+
+    /// Waits until there may be more to read.
+    async fn wait(&mut self) {
+        tokio::select! {
+            rung = self.bell.changed() => {
+                // The bell hangs in `payments`, which this reader keeps alive.
+                debug_assert!(rung.is_ok());
+            }
+            () = platform::clock::pause(POLL_EVERY) => {}
+        }
+    }
+}
+
+/// How many events follow `after` without a gap.
+fn gapless_len(after: u64, page: &[Event]) -> usize {
+    let ids = page.iter().map(|event| event.id);
+    ids.zip(after.saturating_add(1)..)
+        .take_while(|(id, expected)| id == expected)
+        .count()
+}

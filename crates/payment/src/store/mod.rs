@@ -1,0 +1,68 @@
+//! Where payments are kept: a repository of whole units of work.
+//!
+//! Writing is [`Store::apply`] alone, and only the combiner calls it; everything else reads. The
+//! rules are in `domain`, the same for every store.
+
+mod memory;
+mod sql;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use platform::combiner::{Batch, BatchWriter};
+use platform::db::DbError;
+use platform::ids::IdSource;
+use types::{OrderId, UnixMillis};
+
+use crate::domain::{Event, Op, Outcome, Record};
+
+pub use memory::MemoryStore;
+pub use sql::SqlStore;
+
+/// Keeps payments, their attempts and the feed.
+///
+/// As an [`IdSource`] it hands out the serials of attempts, each once, to all replicas together.
+#[async_trait]
+pub trait Store: IdSource {
+    /// Applies a batch in its order and in one transaction: all of it, or, on an error, nothing.
+    /// Answers one outcome an operation.
+    async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError>;
+
+    /// What is known about an order's money; `None` where nobody ever tried to pay.
+    async fn find_record(&self, order_id: OrderId) -> Result<Option<Record>, DbError>;
+
+    /// Open attempts about which the gateway is to be asked again by `now`, the most overdue
+    /// first, at most `limit`.
+    async fn list_due(&self, now: UnixMillis, limit: u32) -> Result<Vec<Record>, DbError>;
+
+    /// The feed after the event `after`, in order, at most `limit` events.
+    async fn list_events(&self, after: u64, limit: u32) -> Result<Vec<Event>, DbError>;
+
+    /// The figures for the metrics page.
+    async fn measure(&self) -> Result<Measures, DbError>;
+
+    /// Lets go of files and connections, once everything that runs has ended.
+    async fn close(&self);
+}
+
+/// How much there is of what operators watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Measures {
+    /// Attempts that wait for the gateway's word.
+    pub attempts_open: u64,
+    /// The last event of the feed; 0 where there is none.
+    pub last_event_id: u64,
+}
+
+/// Lets the combiner write to a store.
+pub(crate) struct StoreWriter(pub(crate) Arc<dyn Store>);
+
+#[async_trait]
+impl BatchWriter for StoreWriter {
+    type Op = Op;
+    type Out = Outcome;
+
+    async fn write(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
+        self.0.apply(batch).await
+    }
+}

@@ -1,0 +1,85 @@
+//! Table `payment_events`: the feed, and the counter that numbers it.
+//!
+//! The counter's row is locked before the first event of a transaction is numbered and until that
+//! transaction has committed. So ids are gapless, and a reader who sees event n sees all before it.
+
+use platform::args;
+use platform::db::{DbError, Row, Tx, Value};
+use types::{Fen, OrderId, PaymentNo, PaymentStatus};
+
+use super::unsigned;
+use crate::domain::Event;
+
+const INSERT: &str = "INSERT INTO payment_events (id, order_id, payment_no, amount, status, \
+    created_at) VALUES";
+
+const LIST: &str = "SELECT id, order_id, payment_no, amount, status, created_at \
+    FROM payment_events WHERE id > ? ORDER BY id LIMIT ?";
+
+const NEXT_ID: &str = "SELECT next FROM id_counters WHERE name = 'payment_events'";
+
+/// Reads the id that the next event gets, and keeps everybody else from taking it.
+pub(super) async fn lock_next_id(tx: &mut Tx) -> Result<u64, DbError> {
+    let sql = format!("{NEXT_ID}{}", tx.for_update());
+    next_id(tx, &sql).await
+}
+
+/// The last event's id; 0 where there is none.
+pub(super) async fn last_id(tx: &mut Tx) -> Result<u64, DbError> {
+    Ok(next_id(tx, NEXT_ID).await?.saturating_sub(1))
+}
+
+async fn next_id(tx: &mut Tx, sql: &str) -> Result<u64, DbError> {
+    match tx.query(sql, args![]).await?.first() {
+        Some(row) => unsigned(row.int(0)?, "id_counters.next"),
+        None => Err(DbError::corrupt("id_counters has no row payment_events")),
+    }
+}
+
+/// Moves the counter on, in the transaction that inserted the events.
+pub(super) async fn move_next_id(tx: &mut Tx, next_id: u64) -> Result<(), DbError> {
+    let sql = "UPDATE id_counters SET next = ? WHERE name = 'payment_events'";
+    tx.execute(sql, vec![signed(next_id)]).await?;
+    Ok(())
+}
+
+/// Adds events to the end of the feed.
+pub(super) async fn insert(tx: &mut Tx, events: Vec<Event>) -> Result<(), DbError> {
+    let rows = events.iter().map(|event| {
+        args![
+            signed(event.id),
+            event.order_id,
+            &event.payment_no,
+            event.amount,
+            event.status.number(),
+            event.created_at,
+        ]
+    });
+    tx.insert_rows(INSERT, rows.collect()).await
+}
+
+/// The feed after the event `after`.
+pub(super) async fn list(tx: &mut Tx, after: u64, limit: u32) -> Result<Vec<Event>, DbError> {
+    let rows = tx.query(LIST, vec![signed(after), limit.into()]).await?;
+    rows.iter().map(read).collect()
+}
+
+fn read(row: &Row) -> Result<Event, DbError> {
+    Ok(Event {
+        id: unsigned(row.int(0)?, "payment_events.id")?,
+        order_id: OrderId::from_i64(row.int(1)?)
+            .ok_or_else(|| DbError::corrupt("payment_events.order_id"))?,
+        payment_no: PaymentNo::parse(&row.text(2)?)
+            .ok_or_else(|| DbError::corrupt("payment_events.payment_no"))?,
+        amount: Fen::stored(row.int(3)?),
+        status: PaymentStatus::from_number(row.int(4)?)
+            .ok_or_else(|| DbError::corrupt("payment_events.status"))?,
+        created_at: row.time(5)?,
+    })
+}
+
+/// An event id as a database holds it. One beyond 63 bits, which only a caller's wish can be, is
+/// as far off as the furthest.
+fn signed(id: u64) -> Value {
+    Value::Int(i64::try_from(id).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,142 @@
+//! The store on a database: one SQL text for every kind of server, by table.
+
+mod attempts;
+mod events;
+mod payments;
+mod records;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use async_trait::async_trait;
+use platform::combiner::Batch;
+
+use platform::db::{Database, DatabaseOptions, DatabaseUrl, DbError, Tx};
+use platform::ids::IdSource;
+use types::{OrderId, UnixMillis};
+
+use super::{Measures, Store};
+use crate::domain::{Event, Op, Outcome, Record, Rows};
+
+/// Payments in a SQL database.
+pub struct SqlStore {
+    database: Database,
+}
+
+impl SqlStore {
+    /// Opens the database and brings its schema up to date, or, where `migrate` is off, checks it.
+    pub async fn open(url: &DatabaseUrl, migrate: bool) -> Result<Self, DbError> {
+        let options = DatabaseOptions {
+            migrate,
+            ..DatabaseOptions::default()
+        };
+        let database = Database::open(url, crate::MIGRATIONS, options).await?;
+        Ok(Self { database })
+    }
+}
+
+#[async_trait]
+impl IdSource for SqlStore {
+    async fn reserve(&self, count: u64) -> Result<Range<u64>, DbError> {
+        self.database
+            .write("reserve payment ids", move |tx| {
+                Box::pin(platform::ids::reserve(tx, "payments", count))
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
+        self.database
+            .write("apply payments", move |tx| {
+                Box::pin(apply_batch(tx, batch.clone()))
+            })
+            .await
+    }
+
+    async fn find_record(&self, order_id: OrderId) -> Result<Option<Record>, DbError> {
+        self.database
+            .read("find payment", move |tx| {
+                Box::pin(records::find(tx, order_id))
+            })
+            .await
+    }
+
+    async fn list_due(&self, now: UnixMillis, limit: u32) -> Result<Vec<Record>, DbError> {
+        self.database
+            .read("list due attempts", move |tx| {
+                Box::pin(records::list_due(tx, now, limit))
+            })
+            .await
+    }
+
+    async fn list_events(&self, after: u64, limit: u32) -> Result<Vec<Event>, DbError> {
+        self.database
+            .read("list payment events", move |tx| {
+                Box::pin(events::list(tx, after, limit))
+            })
+            .await
+    }
+
+    async fn measure(&self) -> Result<Measures, DbError> {
+        self.database
+            .read("measure payments", |tx| Box::pin(measure(tx)))
+            .await
+    }
+
+    async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+/// Loads the rows that a batch touches, applies the rules, writes what changed.
+///
+/// Locks: payments with their last attempts in ascending order id, then the feed's counter, so
+/// that two batches never wait for each other in a circle.
+async fn apply_batch(tx: &mut Tx, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
+    let orders: BTreeSet<OrderId> = batch.iter().map(Op::order_id).collect();
+    let records = records::lock(tx, &orders).await?;
+    let next_event_id = if batch.iter().any(Op::may_append_event) {
+        events::lock_next_id(tx).await?
+    } else {
+        0
+    };
+    let mut rows = Rows::new(records, next_event_id);
+    let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
+    write_changes(tx, &mut rows).await?;
+    Ok(outcomes)
+}
+
+async fn write_changes(tx: &mut Tx, rows: &mut Rows) -> Result<(), DbError> {
+    let changes = rows.take_changes();
+    let payments = |orders: &BTreeSet<OrderId>| {
+        orders
+            .iter()
+            .filter_map(|id| rows.record(*id))
+            .map(|record| record.payment.clone())
+            .collect()
+    };
+    payments::insert(tx, payments(&changes.new_payments)).await?;
+    payments::update(tx, payments(&changes.changed_payments)).await?;
+    attempts::insert(tx, changes.new_attempts.into_values()).await?;
+    attempts::update(tx, changes.changed_attempts.into_values()).await?;
+    if !changes.events.is_empty() {
+        events::insert(tx, changes.events).await?;
+        events::move_next_id(tx, rows.next_event_id()).await?;
+    }
+    Ok(())
+}
+
+async fn measure(tx: &mut Tx) -> Result<Measures, DbError> {
+    Ok(Measures {
+        attempts_open: attempts::count_open(tx).await?,
+        last_event_id: events::last_id(tx).await?,
+    })
+}
+
+/// A whole number that is never negative in a sound database.
+fn unsigned(number: i64, column: &str) -> Result<u64, DbError> {
+    u64::try_from(number).map_err(|_| DbError::corrupt(column))
+}

@@ -1,0 +1,62 @@
+//! Table `payments`: one row an order.
+
+use platform::args;
+use platform::db::{DbError, Tx, Value};
+
+use crate::domain::{Payment, ThirdPartyNo};
+
+const INSERT: &str = "INSERT INTO payments (id, payment_no, order_id, amount, status, \
+    payment_method, third_party_no, created_at, updated_at) VALUES";
+
+const UPDATE: &str = "UPDATE payments SET payment_no = ?, amount = ?, status = ?, \
+    payment_method = ?, third_party_no = ?, updated_at = ? WHERE order_id = ?";
+
+/// Inserts payments of orders that had none.
+pub(super) async fn insert(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), DbError> {
+    let rows = payments.iter().map(|payment| {
+        args![
+            id(payment),
+            &payment.payment_no,
+            payment.order_id,
+            payment.amount,
+            payment.status.number(),
+            payment.method.as_str(),
+            third_party_no(payment),
+            payment.created_at,
+            payment.updated_at,
+        ]
+    });
+    match tx.insert_rows(INSERT, rows.collect()).await {
+        // A row that is not there cannot be locked: another replica inserted it since we looked.
+        // Once more from the start, we shall see it.
+        Err(DbError::Duplicate { index }) => Err(DbError::Contention(format!(
+            "another replica was first in {index}"
+        ))),
+        other => other,
+    }
+}
+
+/// Writes payments whose rows were there.
+pub(super) async fn update(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), DbError> {
+    let each = payments.iter().map(|payment| {
+        args![
+            &payment.payment_no,
+            payment.amount,
+            payment.status.number(),
+            payment.method.as_str(),
+            third_party_no(payment),
+            payment.updated_at,
+            payment.order_id,
+        ]
+    });
+    tx.execute_each(UPDATE, each.collect()).await?;
+    Ok(())
+}
+
+fn third_party_no(payment: &Payment) -> Option<&str> {
+    payment.third_party_no.as_ref().map(ThirdPartyNo::as_str)
+}
+
+fn id(payment: &Payment) -> Value {
+    Value::Int(payment.id.cast_signed())
+}

@@ -1,0 +1,301 @@
+//! The service as its callers meet it: a real server on a port of its own, a real client.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use api::payment::v1::payment_service_client::PaymentServiceClient;
+use api::payment::v1::{
+    GetPaymentStatusRequest, GetPaymentStatusResponse, PayRequest, PayResponse, Payment,
+    RefundRequest, RefundResponse,
+};
+use async_trait::async_trait;
+use payment::domain::{Event, Method, Op, Outcome, Record, Timetable};
+use payment::gateway::{Gateways, PaymentGateway};
+use payment::store::{Measures, MemoryStore, Store};
+use platform::clock::{SharedClock, SystemClock};
+use platform::combiner::Batch;
+use platform::db::DbError;
+use platform::ids::IdSource;
+use platform::server::ServiceDeps;
+use testkit::TestServer;
+use tokio::sync::watch;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+use types::{Locale, OrderId, UnixMillis};
+
+/// A gateway timeout that no test waits for.
+pub(crate) const PATIENT: Duration = Duration::from_secs(30);
+/// One that tests of silence wait for.
+pub(crate) const HASTY: Duration = Duration::from_millis(50);
+
+/// A payment service, its store and a client.
+pub(crate) struct Server {
+    pub(crate) store: Arc<WatchedStore>,
+    pub(crate) client: PaymentServiceClient<Channel>,
+    pub(crate) running: TestServer,
+}
+
+/// Starts the service on an empty store in memory.
+pub(crate) async fn start(gateway: Arc<dyn PaymentGateway>, timeout: Duration) -> Server {
+    start_on(MemoryStore::new(), gateway, timeout).await
+}
+
+/// Starts the service on `store`: a replica of all that run on it already.
+pub(crate) async fn start_on(
+    store: Arc<dyn Store>,
+    gateway: Arc<dyn PaymentGateway>,
+    timeout: Duration,
+) -> Server {
+    start_at(Arc::new(SystemClock), store, gateway, timeout).await
+}
+
+/// Starts the service with a clock of the test's own.
+pub(crate) async fn start_at(
+    clock: SharedClock,
+    store: Arc<dyn Store>,
+    gateway: Arc<dyn PaymentGateway>,
+    timeout: Duration,
+) -> Server {
+    let store = Arc::new(WatchedStore::new(store));
+    let gateways = Gateways::new().with(Method::parse("mock").unwrap(), gateway);
+    let deps = ServiceDeps {
+        clock,
+        locale: Locale::Zh,
+        migrate: true,
+    };
+    let shared: Arc<dyn Store> = Arc::<WatchedStore>::clone(&store);
+    let service = payment::start_with(shared, gateways, Timetable::new(timeout), deps).await;
+    let running = testkit::serve(service).await.unwrap();
+    let client = PaymentServiceClient::new(running.channel.clone());
+    Server {
+        store,
+        client,
+        running,
+    }
+}
+
+pub(crate) fn pay_request(order_id: u64, amount: i64) -> PayRequest {
+    PayRequest {
+        order_id,
+        amount,
+        payment_method: "mock".to_owned(),
+    }
+}
+
+/// Asks for English.
+pub(crate) fn in_english<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request
+        .metadata_mut()
+        .insert("accept-language", "en-US".parse().unwrap());
+    request
+}
+
+impl Server {
+    pub(crate) fn pay(
+        &self,
+        order_id: u64,
+        amount: i64,
+    ) -> impl Future<Output = PayResponse> + Send + use<> {
+        let mut client = self.client.clone();
+        async move {
+            client
+                .pay(pay_request(order_id, amount))
+                .await
+                .unwrap()
+                .into_inner()
+        }
+    }
+
+    /// Pays, but waits no longer than `patience`.
+    pub(crate) async fn pay_within(
+        &self,
+        order_id: u64,
+        patience: Duration,
+    ) -> Result<PayResponse, Status> {
+        let mut request = Request::new(pay_request(order_id, 500));
+        request.set_timeout(patience);
+        Ok(self.client.clone().pay(request).await?.into_inner())
+    }
+
+    pub(crate) fn refund(
+        &self,
+        order_id: u64,
+    ) -> impl Future<Output = RefundResponse> + Send + use<> {
+        let mut client = self.client.clone();
+        async move {
+            client
+                .refund(RefundRequest { order_id })
+                .await
+                .unwrap()
+                .into_inner()
+        }
+    }
+
+    pub(crate) async fn get_status(&self, order_id: u64) -> GetPaymentStatusResponse {
+        let request = GetPaymentStatusRequest { order_id };
+        self.client
+            .clone()
+            .get_payment_status(request)
+            .await
+            .unwrap()
+            .into_inner()
+    }
+
+    /// The payment of an order that has one.
+    pub(crate) async fn payment(&self, order_id: u64) -> Payment {
+        self.get_status(order_id).await.payment.unwrap()
+    }
+
+    /// Waits until an order's payment has a status.
+    pub(crate) async fn payment_becomes(&self, order_id: u64, status: i32) -> Payment {
+        let what = format!("order {order_id} to have status {status}");
+        testkit::eventually(&what, async || {
+            self.get_status(order_id)
+                .await
+                .payment
+                .filter(|payment| payment.status == status)
+        })
+        .await
+    }
+
+    /// Waits until so many wishes to pay have been written down or turned away.
+    pub(crate) async fn pays_begun(&self, count: usize) {
+        testkit::eventually("wishes to pay", async || {
+            (self.store.pays_begun.load(Ordering::SeqCst) >= count).then_some(())
+        })
+        .await;
+    }
+}
+
+/// A store that counts what passes, and fails where it is told to.
+pub(crate) struct WatchedStore {
+    inner: Arc<dyn Store>,
+    pays_begun: AtomicUsize,
+    dues_listed: AtomicUsize,
+    gives_dues: watch::Sender<bool>,
+    faults: Mutex<VecDeque<(Step, Fault)>>,
+}
+
+/// The batches that a fault waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// One that opens an attempt or a refund.
+    Begin,
+    /// One that writes down what the gateway said.
+    Settle,
+}
+
+/// How a batch fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The database cannot be reached.
+    NotApplied,
+    /// The commit went through, and its answer was lost.
+    AppliedUnheard,
+}
+
+impl WatchedStore {
+    fn new(inner: Arc<dyn Store>) -> Self {
+        Self {
+            inner,
+            pays_begun: AtomicUsize::new(0),
+            dues_listed: AtomicUsize::new(0),
+            gives_dues: watch::Sender::new(true),
+            faults: Mutex::default(),
+        }
+    }
+
+    /// Keeps lists of due attempts back until `give_dues`.
+    pub(crate) fn hold_dues(&self) {
+        self.gives_dues.send_replace(false);
+    }
+
+    pub(crate) fn give_dues(&self) {
+        self.gives_dues.send_replace(true);
+    }
+
+    /// How many lists that were not empty have been read.
+    pub(crate) fn dues_listed(&self) -> usize {
+        self.dues_listed.load(Ordering::SeqCst)
+    }
+
+    /// Lets the next batch of a kind fail; several wait for their turn.
+    pub(crate) fn fail(&self, step: Step, fault: Fault) {
+        self.faults.lock().unwrap().push_back((step, fault));
+    }
+
+    fn fault_of(&self, batch: &[Op]) -> Option<Fault> {
+        let is_of = |step: Step| {
+            batch.iter().any(|op| match op {
+                Op::BeginPay(_) | Op::BeginRefund(_) => step == Step::Begin,
+                Op::SettleCharge(_) | Op::SettleRefund(_) => step == Step::Settle,
+                Op::Reschedule(_) => false,
+            })
+        };
+        let mut faults = self.faults.lock().unwrap();
+        let (_, fault) = faults.pop_front_if(|(step, _)| is_of(*step))?;
+        Some(fault)
+    }
+}
+
+#[async_trait]
+impl IdSource for WatchedStore {
+    async fn reserve(&self, count: u64) -> Result<Range<u64>, DbError> {
+        self.inner.reserve(count).await
+    }
+}
+
+#[async_trait]
+impl Store for WatchedStore {
+    async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
+        let pays = batch
+            .iter()
+            .filter(|op| matches!(op, Op::BeginPay(_)))
+            .count();
+        let fault = self.fault_of(&batch);
+        let outcomes = match fault {
+            None => self.inner.apply(batch).await,
+            Some(Fault::NotApplied) => Err(DbError::Unavailable("unplugged".to_owned())),
+            Some(Fault::AppliedUnheard) => {
+                self.inner.apply(batch).await?;
+                Err(DbError::OutcomeUnknown("connection reset".to_owned()))
+            }
+        };
+        self.pays_begun.fetch_add(pays, Ordering::SeqCst);
+        outcomes
+    }
+
+    async fn find_record(&self, order_id: OrderId) -> Result<Option<Record>, DbError> {
+        self.inner.find_record(order_id).await
+    }
+
+    async fn list_due(&self, now: UnixMillis, limit: u32) -> Result<Vec<Record>, DbError> {
+        let due = self.inner.list_due(now, limit).await?;
+        if !due.is_empty() {
+            self.dues_listed.fetch_add(1, Ordering::SeqCst);
+            self.gives_dues
+                .subscribe()
+                .wait_for(|gives| *gives)
+                .await
+                .unwrap();
+        }
+        Ok(due)
+    }
+
+    async fn list_events(&self, after: u64, limit: u32) -> Result<Vec<Event>, DbError> {
+        self.inner.list_events(after, limit).await
+    }
+
+    async fn measure(&self) -> Result<Measures, DbError> {
+        self.inner.measure().await
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}

@@ -1,0 +1,293 @@
+//! Proves that every store keeps what the rules decided, whole or not at all, and that the SQL
+//! store is the model: same answers, same rows.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use payment::domain::{Op, Outcome, PayBegun, Record, Rescheduled, Settled};
+use payment::store::{MemoryStore, SqlStore, Store};
+use platform::db::DatabaseUrl;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use tempfile::TempDir;
+use types::{OrderId, PaymentStatus, UnixMillis};
+
+use crate::world::{Step, World, steps};
+
+const FAR_FUTURE: UnixMillis = UnixMillis::new(4_000_000_000_000);
+
+async fn open(folder: &TempDir) -> Arc<dyn Store> {
+    let url = DatabaseUrl::sqlite(folder.path().join("payment.db"));
+    Arc::new(SqlStore::open(&url, true).await.unwrap())
+}
+
+/// Runs each function on a store of each kind, each on a store of its own.
+macro_rules! on_every_store {
+    ($($test:ident),+ $(,)?) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(payment::store::MemoryStore::new()).await;
+            })+
+        }
+
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $test() {
+                let folder = testkit::temp_dir().unwrap();
+                super::$test(super::open(&folder).await).await;
+            })+
+        }
+    };
+}
+
+on_every_store! {
+    a_record_reads_back_as_the_rules_left_it,
+    one_batch_may_carry_an_order_through_its_life,
+    due_attempts_come_most_overdue_first,
+    the_feed_reads_from_any_id_on,
+    serials_are_handed_out_once,
+    the_figures_count_what_is_open_and_told,
+}
+
+async fn apply(store: &dyn Store, ops: Vec<Op>) -> Vec<Outcome> {
+    store.apply(ops.into()).await.unwrap()
+}
+
+async fn find(store: &dyn Store, order: u64) -> Option<Record> {
+    store
+        .find_record(OrderId::new(order).unwrap())
+        .await
+        .unwrap()
+}
+
+fn pay(order: u64) -> Step {
+    Step::Pay { order, fen: 500 }
+}
+
+fn ops(steps: &[Step]) -> Vec<Op> {
+    let mut world = World::new();
+    steps.iter().filter_map(|step| world.op(step)).collect()
+}
+
+async fn a_record_reads_back_as_the_rules_left_it(store: Arc<dyn Store>) {
+    assert_eq!(find(&*store, 1).await, None);
+    let refunded = payment::domain::RefundResult::Refunded;
+    let life = [
+        pay(1),
+        Step::HearCharge { back: 0 },
+        Step::Refund { order: 1 },
+        Step::HearRefund {
+            back: 0,
+            result: refunded,
+        },
+    ];
+    for op in ops(&life) {
+        let outcome = apply(&*store, vec![op]).await.pop().unwrap();
+        let told = match outcome {
+            Outcome::PayBegun(PayBegun::Started(record))
+            | Outcome::RefundBegun(payment::domain::RefundBegun::Started(record))
+            | Outcome::Settled(Settled::Moved(record)) => record,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(find(&*store, 1).await, Some(told));
+    }
+    assert_eq!(
+        find(&*store, 1).await.unwrap().payment.status,
+        PaymentStatus::Refunded
+    );
+}
+
+async fn one_batch_may_carry_an_order_through_its_life(store: Arc<dyn Store>) {
+    // Serial 3 is refused by the world's gateway; then the same order is tried again.
+    let life = [
+        pay(1),
+        pay(2),
+        pay(3),
+        Step::HearCharge { back: 0 },
+        pay(3),
+        Step::HearCharge { back: 0 },
+    ];
+    let outcomes = apply(&*store, ops(&life)).await;
+    assert_eq!(outcomes.len(), life.len());
+    let record = find(&*store, 3).await.unwrap();
+    assert_eq!(record.payment.status, PaymentStatus::Paid);
+    assert_eq!(record.payment.id, 3, "the row of the first attempt");
+    let events = store.list_events(0, 10).await.unwrap();
+    let told: Vec<_> = events
+        .iter()
+        .map(|event| (event.id, event.status))
+        .collect();
+    assert_eq!(told, [(1, PaymentStatus::Failed), (2, PaymentStatus::Paid)]);
+}
+
+async fn due_attempts_come_most_overdue_first(store: Arc<dyn Store>) {
+    let late = Step::Claim {
+        back: 1,
+        seen_late: false,
+        next_late: true,
+    };
+    let outcomes = apply(&*store, ops(&[pay(1), pay(2), late])).await;
+    assert!(matches!(
+        outcomes.last(),
+        Some(Outcome::Rescheduled(Rescheduled::Won(_)))
+    ));
+    let due = store.list_due(FAR_FUTURE, 10).await.unwrap();
+    let orders: Vec<_> = due
+        .iter()
+        .map(|record| record.payment.order_id.get())
+        .collect();
+    assert_eq!(orders, [2, 1]);
+    assert_eq!(store.list_due(FAR_FUTURE, 1).await.unwrap().len(), 1);
+    let first = due.first().unwrap().attempt.next_check_at.unwrap();
+    assert_eq!(
+        store.list_due(first, 10).await.unwrap().len(),
+        1,
+        "due at that very moment"
+    );
+    let before = first.minus(Duration::from_millis(1));
+    assert_eq!(store.list_due(before, 10).await.unwrap(), []);
+}
+
+async fn the_feed_reads_from_any_id_on(store: Arc<dyn Store>) {
+    let mut life = Vec::new();
+    for _ in 0..10 {
+        // Serials 3, 6, 9, … are refused; the first that is not ends the story of the order.
+        life.extend([
+            pay(1),
+            Step::HearCharge { back: 0 },
+            pay(2),
+            Step::HearCharge { back: 0 },
+        ]);
+    }
+    apply(&*store, ops(&life)).await;
+    let all = store.list_events(0, 100).await.unwrap();
+    assert!(all.len() >= 2);
+    for (event, id) in all.iter().zip(1..) {
+        assert_eq!(event.id, id);
+        let rest = store.list_events(id, 100).await.unwrap();
+        assert_eq!(rest.len(), all.len() - usize::try_from(id).unwrap());
+        assert_eq!(
+            store.list_events(id - 1, 1).await.unwrap(),
+            std::slice::from_ref(event)
+        );
+    }
+    assert_eq!(store.list_events(1 << 60, 100).await.unwrap(), []);
+    assert_eq!(store.list_events(u64::MAX, 100).await.unwrap(), []);
+}
+
+async fn serials_are_handed_out_once(store: Arc<dyn Store>) {
+    let mut seen = BTreeSet::new();
+    for count in [1, 16, 1, 32] {
+        for serial in store.reserve(count).await.unwrap() {
+            assert!(seen.insert(serial));
+        }
+    }
+    assert_eq!(seen.len(), 50);
+    assert_eq!(seen.first(), Some(&1));
+}
+
+async fn the_figures_count_what_is_open_and_told(store: Arc<dyn Store>) {
+    let none = store.measure().await.unwrap();
+    assert_eq!((none.attempts_open, none.last_event_id), (0, 0));
+    apply(
+        &*store,
+        ops(&[pay(1), Step::HearCharge { back: 0 }, pay(2)]),
+    )
+    .await;
+    let some = store.measure().await.unwrap();
+    assert_eq!((some.attempts_open, some.last_event_id), (1, 1));
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart() {
+    let folder = testkit::temp_dir().unwrap();
+    let store = open(&folder).await;
+    apply(&*store, ops(&[pay(1), Step::HearCharge { back: 0 }])).await;
+    let before = find(&*store, 1).await;
+    store.close().await;
+    let again = open(&folder).await;
+    assert_eq!(find(&*again, 1).await, before);
+    assert_eq!(again.measure().await.unwrap().last_event_id, 1);
+}
+
+#[tokio::test]
+async fn two_replicas_on_one_database_number_one_feed() {
+    let folder = testkit::temp_dir().unwrap();
+    let stores = [open(&folder).await, open(&folder).await];
+    let mut world = World::new();
+    let mut writes = Vec::new();
+    for turn in 0..60 {
+        let order = u64::try_from(turn % 3).unwrap() + 1;
+        for step in [pay(order), Step::HearCharge { back: 0 }] {
+            let store = Arc::clone(&stores[turn % 2]);
+            let op = world.op(&step).unwrap();
+            writes.push(async move { apply(&*store, vec![op]).await });
+        }
+    }
+    futures::future::join_all(writes).await;
+    let events = stores[0].list_events(0, 1000).await.unwrap();
+    assert!(
+        events
+            .iter()
+            .map(|event| event.id)
+            .eq(1..=u64::try_from(events.len()).unwrap())
+    );
+    assert_eq!(stores[1].list_events(0, 1000).await.unwrap(), events);
+    for order in 1..=3 {
+        let paid = |e: &&payment::domain::Event| {
+            e.order_id.get() == order && e.status == PaymentStatus::Paid
+        };
+        assert!(
+            events.iter().filter(paid).count() <= 1,
+            "order {order} was charged twice"
+        );
+    }
+}
+
+/// Random batches on the model and on SQLite side by side.
+#[test]
+fn the_sql_store_is_the_model() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let config = ProptestConfig {
+        cases: 48,
+        failure_persistence: None,
+        ..Default::default()
+    };
+    let batches = proptest::collection::vec(steps(1..12), 1..8);
+    let outcome = TestRunner::new(config).run(&batches, |batches| {
+        runtime.block_on(compare(batches));
+        Ok(())
+    });
+    outcome.unwrap();
+}
+
+async fn compare(batches: Vec<Vec<Step>>) {
+    let folder = testkit::temp_dir().unwrap();
+    let (model, sql) = (MemoryStore::new(), open(&folder).await);
+    let mut world = World::new();
+    for batch in batches {
+        let ops: Vec<Op> = batch.iter().filter_map(|step| world.op(step)).collect();
+        assert_eq!(apply(&*sql, ops.clone()).await, apply(&*model, ops).await);
+        for order in 1..=3 {
+            assert_eq!(find(&*sql, order).await, find(&*model, order).await);
+        }
+        let (due, expected) = (
+            sql.list_due(FAR_FUTURE, 9).await,
+            model.list_due(FAR_FUTURE, 9).await,
+        );
+        assert_eq!(due.unwrap(), expected.unwrap());
+        assert_eq!(sql.measure().await.unwrap(), model.measure().await.unwrap());
+        let (events, expected) = (
+            sql.list_events(0, 999).await,
+            model.list_events(0, 999).await,
+        );
+        assert_eq!(events.unwrap(), expected.unwrap());
+    }
+    let url = DatabaseUrl::sqlite(folder.path().join("payment.db"));
+    let database = platform::db::Database::open_read_only(&url).unwrap();
+    let audit = payment::audit::audit(&database).await.unwrap();
+    assert_eq!(audit.findings, [], "the auditor agrees");
+    sql.close().await;
+}
