@@ -1,1 +1,141 @@
-//! Placeholder.
+//! Orders: the saga that makes them, the state machine that moves them, the outbox that has the
+//! other services follow, the timeout that ends them, the feed that brings their money.
+//!
+//! Owns: `order_db`. An order is PENDING exactly while inventory holds its items and nobody has
+//! paid; every transition is a compare-and-set; what another service has to do because of one is
+//! recorded in the same transaction and retried until it is done.
+//! Never does: touch another service's database; take an unknown outcome for a yes or a no; call
+//! anybody inside a transaction; let a caller cancel what was begun.
+//!
+//! Start reading at [`domain`] (every rule, as plain functions), then `app/create_order.rs` (the
+//! saga as a story), then `app/run_tasks.rs` (why effects happen at least once and count once).
+
+mod app;
+pub mod audit;
+pub mod clients;
+mod config;
+pub mod delay_queue;
+pub mod domain;
+mod error;
+mod grpc;
+mod repair;
+pub mod store;
+mod workers;
+
+use std::sync::Arc;
+
+use api::order::v1::order_service_server::OrderServiceServer;
+use platform::StartError;
+use platform::config::QueueUrl;
+use platform::db::{Database, DatabaseOptions};
+use platform::net::Transport;
+use platform::server::{REQUEST_BYTES_MAX, RunningService, ServiceDeps};
+use platform::tasks::Tasks;
+
+pub use config::{Config, Timing};
+pub use repair::resume_parked_tasks;
+pub use store::MIGRATIONS;
+
+use app::App;
+use clients::{
+    CatalogClient, CatalogGrpc, InventoryClient, InventoryGrpc, PaymentClient, PaymentGrpc,
+};
+use delay_queue::{DelayQueue, EmbeddedQueue};
+use store::{SqlStore, Store};
+
+/// The ways to the services that orders are made with.
+#[derive(Clone)]
+pub struct Upstreams {
+    /// The catalog.
+    pub catalog: Transport,
+    /// The inventory.
+    pub inventory: Transport,
+    /// Payment.
+    pub payment: Transport,
+}
+
+impl Upstreams {
+    /// The ways that the configuration names; connections are made when they are needed.
+    pub fn connect(config: &Config) -> Result<Self, StartError> {
+        let connect = |key: &str, url| {
+            Transport::connect(url).map_err(|error| StartError::Config {
+                key: format!("order.{key}"),
+                reason: error.reason,
+            })
+        };
+        Ok(Self {
+            catalog: connect("catalog", &config.catalog)?,
+            inventory: connect("inventory", &config.inventory)?,
+            payment: connect("payment", &config.payment)?,
+        })
+    }
+}
+
+/// What an order service is put together from.
+pub struct Parts {
+    /// Where orders are kept.
+    pub store: Arc<dyn Store>,
+    /// Where deadlines wait.
+    pub queue: Arc<dyn DelayQueue>,
+    /// The catalog.
+    pub catalog: Arc<dyn CatalogClient>,
+    /// The inventory.
+    pub inventory: Arc<dyn InventoryClient>,
+    /// Payment.
+    pub payment: Arc<dyn PaymentClient>,
+    /// Its intervals and limits.
+    pub timing: Timing,
+}
+
+/// Starts the service: its database, its workers, its calls.
+///
+/// # Errors
+/// A configuration that cannot be used, or a database out of reach.
+pub async fn start(
+    config: Config,
+    deps: ServiceDeps,
+    upstreams: Upstreams,
+) -> Result<RunningService, StartError> {
+    config.check()?;
+    let options = DatabaseOptions {
+        migrate: deps.migrate,
+        ..DatabaseOptions::default()
+    };
+    let database = Database::open(&config.database, MIGRATIONS, options)
+        .await
+        .map_err(|source| StartError::Database {
+            service: "order",
+            source,
+        })?;
+    let queue = match config.delay_queue {
+        QueueUrl::Embedded => Arc::new(EmbeddedQueue::new()),
+    };
+    let parts = Parts {
+        store: Arc::new(SqlStore::new(database)),
+        queue,
+        catalog: Arc::new(CatalogGrpc::new(upstreams.catalog)),
+        inventory: Arc::new(InventoryGrpc::new(upstreams.inventory)),
+        payment: Arc::new(PaymentGrpc::new(upstreams.payment)),
+        timing: Timing::standard(config.payment_timeout),
+    };
+    Ok(start_with(parts, deps).await)
+}
+
+/// Starts the service from parts of the caller's choice: for tests and simulations.
+pub async fn start_with(parts: Parts, deps: ServiceDeps) -> RunningService {
+    let tasks = Tasks::new();
+    let (store, timing) = (Arc::clone(&parts.store), parts.timing);
+    let app = App::new(parts, Arc::clone(&deps.clock), tasks.clone());
+    workers::start(&app, &store, &deps.clock, &tasks, timing);
+    let last = Arc::clone(&app);
+    let server =
+        OrderServiceServer::new(grpc::OrderGrpc(app)).max_decoding_message_size(REQUEST_BYTES_MAX);
+    RunningService::builder("order", tasks, deps.locale)
+        .add_service(server)
+        .on_stop(async move {
+            last.stop_following().await;
+            last.close().await;
+        })
+        .build()
+        .await
+}

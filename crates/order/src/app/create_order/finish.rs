@@ -1,0 +1,109 @@
+//! Step 3 of the saga: the creation becomes an order, or goes without a trace, or is called off.
+
+use platform::clock::pause;
+use platform::context::CallContext;
+use platform::deadline::Deadline;
+use types::OrderId;
+
+use super::{Created, WAIT_FIRST, WAIT_MAX, count_saga};
+use crate::app::{App, BACKGROUND_LIMIT, count_queue_failure};
+use crate::domain::{Cause, Op, Order, Verdict};
+use crate::error::OrderError;
+use crate::store::DueOrder;
+
+impl App {
+    /// CREATING -> PENDING, then into the delay queue.
+    #[tracing::instrument(skip_all)]
+    pub(super) async fn confirm(
+        &self,
+        context: &CallContext,
+        created: Created,
+    ) -> Result<Created, OrderError> {
+        let mut wait = WAIT_FIRST;
+        loop {
+            let at = self.clock.now();
+            let expire_at = at.plus(self.timing.payment_timeout);
+            let confirm = Op::Confirm {
+                id: created.id,
+                at,
+                expire_at,
+            };
+            match self.writer.move_order(confirm, context.deadline).await {
+                Ok(Some(moved)) if matches!(moved.verdict, Verdict::Now | Verdict::Before) => {
+                    self.schedule(&moved.order).await;
+                    count_saga("created");
+                    return Ok(created);
+                }
+                // Recovery was quicker and has called the creation off.
+                Ok(_) => {
+                    count_saga("overtaken");
+                    return Err(OrderError::CalledOff(None));
+                }
+                // Also where the outcome is unknown: confirming twice is confirming once.
+                Err(_) if context.deadline.remaining() > wait => {
+                    pause(wait).await;
+                    wait = wait.saturating_mul(2).min(WAIT_MAX);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "an order could not be confirmed");
+                    return self.call_off(&created, OrderError::CalledOff(None)).await;
+                }
+            }
+        }
+    }
+
+    async fn schedule(&self, order: &Order) {
+        let entry = DueOrder {
+            due_at: order.expire_at,
+            id: order.id,
+        };
+        if let Err(error) = self.queue.schedule(&[entry]).await {
+            count_queue_failure(&error);
+        }
+    }
+
+    /// Nothing was or will be held for it. Should the row stay, recovery abandons it.
+    pub(super) async fn drop_order(&self, id: OrderId) {
+        let deadline = Deadline::after(BACKGROUND_LIMIT);
+        if let Err(error) = self.writer.move_order(Op::Drop { id }, deadline).await {
+            tracing::warn!(%error, order.id = id.get(), "left to recovery");
+        }
+    }
+
+    /// Abandons a creation about which something is unknown, and answers `error`; unless it turns
+    /// out that it had become an order after all.
+    pub(super) async fn call_off(
+        &self,
+        created: &Created,
+        error: OrderError,
+    ) -> Result<Created, OrderError> {
+        let abandon = Op::Abandon {
+            id: created.id,
+            cause: Cause::Asked,
+            stamp: self.stamp(),
+        };
+        let deadline = Deadline::after(BACKGROUND_LIMIT);
+        match self.writer.move_order(abandon, deadline).await {
+            Ok(Some(moved)) if moved.verdict == Verdict::Illegal => {
+                self.schedule(&moved.order).await;
+                count_saga("created");
+                Ok(created.clone())
+            }
+            Ok(moved) => {
+                count_saga("called_off");
+                // The caller is told at once: that there is no order does not hang on the release.
+                drop(
+                    self.runner
+                        .run_now(moved.map(|moved| moved.tasks).unwrap_or_default()),
+                );
+                Err(error)
+            }
+            // The row stands as it stood: recovery abandons it, if it was not confirmed.
+            Err(lost) => {
+                count_saga("unknown");
+                tracing::warn!(error = %lost, "a creation is left to recovery");
+                Err(OrderError::OutcomeUnknown(None))
+            }
+        }
+    }
+}

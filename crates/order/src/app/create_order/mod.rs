@@ -1,0 +1,277 @@
+//! Creating an order: the saga.
+//!
+//! The order's row is the saga's log. It is written down as CREATING before anything happens
+//! elsewhere, the stock is deducted under its number, and a compare-and-set makes it PENDING. At
+//! every moment either this saga or the recovery worker can finish what was begun:
+//!
+//! | it ends | what is known | what is done |
+//! |---|---|---|
+//! | before the deduction was sent | nothing is held | recovery abandons the row when its lease runs out |
+//! | refused, no try in doubt | nothing is held, nor will be | the row goes |
+//! | refused after a try in doubt, or never answered | it may be held, now or later | abandoned: a fenced release |
+//! | between deduction and confirmation | it is held | recovery abandons: a fenced release |
+//! | confirmed | it is held | it is an order |
+
+mod finish;
+mod hold_stock;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform::clock::pause;
+use platform::combiner::WriteError;
+use platform::context::CallContext;
+use platform::db::DbError;
+use platform::deadline::Deadline;
+use platform::error::{Class, Classify};
+use types::{Fen, IdempotencyKey, OrderId, OrderNo, UserId, Violations};
+
+use hold_stock::Hold;
+
+use super::{App, time_to_answer};
+use crate::domain::{Basket, Inserted, NewOrder, Order, PricedBasket, Pricing, RequestKey, Stage};
+use crate::error::OrderError;
+
+/// The first wait before a step is asked again; it doubles up to `WAIT_MAX`.
+const WAIT_FIRST: Duration = Duration::from_millis(50);
+const WAIT_MAX: Duration = Duration::from_millis(500);
+/// How often a twin on another replica is looked after.
+const TWIN_WAIT: Duration = Duration::from_millis(50);
+
+/// What somebody wants to order.
+#[derive(Debug, Clone)]
+pub(crate) struct CreateOrder {
+    pub(crate) user_id: UserId,
+    pub(crate) basket: Basket,
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+/// The order that was made, now or by the first request under the key.
+#[derive(Debug, Clone)]
+pub(crate) struct Created {
+    pub(crate) id: OrderId,
+    pub(crate) order_no: OrderNo,
+    pub(crate) total: Fen,
+}
+
+impl CreateOrder {
+    fn request(&self) -> Option<RequestKey> {
+        let key = self.key.clone()?;
+        Some(RequestKey {
+            key,
+            fingerprint: self.basket.fingerprint(self.user_id),
+        })
+    }
+}
+
+impl Created {
+    fn of(order: &Order) -> Self {
+        Self {
+            id: order.id,
+            order_no: order.order_no.clone(),
+            total: order.total,
+        }
+    }
+}
+
+impl App {
+    /// Creates an order, or answers what the first request under its key was answered.
+    ///
+    /// Twins under one key that ask at once share one run here, and wait for each other across
+    /// replicas.
+    pub(crate) async fn create_order(
+        self: &Arc<Self>,
+        context: &CallContext,
+        wanted: CreateOrder,
+    ) -> Result<Created, OrderError> {
+        let (app, context) = (Arc::clone(self), context.clone());
+        match wanted.request() {
+            None => {
+                let saga = async move { app.make_order(&context, &wanted, None).await };
+                self.carry_through("create_order", saga).await
+            }
+            Some(request) => {
+                let twins = (wanted.user_id, request.key.clone(), request.fingerprint);
+                let saga = || async move { app.make_order(&context, &wanted, Some(request)).await };
+                self.creations
+                    .run(&self.tasks, "create_order", twins, saga)
+                    .await?
+            }
+        }
+    }
+
+    async fn make_order(
+        &self,
+        context: &CallContext,
+        wanted: &CreateOrder,
+        request: Option<RequestKey>,
+    ) -> Result<Created, OrderError> {
+        loop {
+            // The key comes before the books: a repeat hears its first answer whatever has become
+            // of them since.
+            if let Some(request) = &request
+                && let Some(first) = self.find_first(context, wanted.user_id, request).await?
+            {
+                return Ok(first);
+            }
+            let priced = self.price_basket(context, &wanted.basket).await?;
+            let new = self
+                .number_order(wanted.user_id, priced, request.clone())
+                .await?;
+            let (id, order_no, total) = (new.id, new.order_no.clone(), new.total);
+            match self
+                .writer
+                .insert(new, context.deadline)
+                .await
+                .map_err(not_written)?
+            {
+                Inserted::New => {
+                    let created = Created {
+                        id,
+                        order_no,
+                        total,
+                    };
+                    return self
+                        .hold_and_confirm(context, &wanted.basket, created)
+                        .await;
+                }
+                Inserted::Conflict => return Err(OrderError::KeyConflict),
+                Inserted::Repeat(first) if first.stage != Stage::Creating => {
+                    return Ok(Created::of(&first));
+                }
+                // A twin on another replica came first; back to waiting for it.
+                Inserted::Repeat(_) => {}
+            }
+        }
+    }
+
+    /// The order that the key made before, waiting for one that is being made.
+    async fn find_first(
+        &self,
+        context: &CallContext,
+        user_id: UserId,
+        request: &RequestKey,
+    ) -> Result<Option<Created>, OrderError> {
+        loop {
+            let first = self.store.find_request(user_id, &request.key).await?;
+            match first {
+                None => return Ok(None),
+                Some(first) if first.request.as_ref() != Some(request) => {
+                    return Err(OrderError::KeyConflict);
+                }
+                Some(first) if first.stage != Stage::Creating => {
+                    return Ok(Some(Created::of(&first)));
+                }
+                Some(_) if context.deadline.remaining() <= TWIN_WAIT => {
+                    return Err(OrderError::StillCreating);
+                }
+                // Its creator finishes it, or recovery frees the key.
+                Some(_) => pause(TWIN_WAIT).await,
+            }
+        }
+    }
+
+    #[tracing::instrument(skip_all)]
+    async fn price_basket(
+        &self,
+        context: &CallContext,
+        basket: &Basket,
+    ) -> Result<PricedBasket, OrderError> {
+        let books: Vec<_> = basket.lines().iter().map(|line| line.book_id).collect();
+        let quotes = self.catalog.read_books(context, &books).await;
+        match basket.price(&quotes.map_err(OrderError::NotRead)?) {
+            Pricing::Priced(priced) => Ok(priced),
+            Pricing::BookNotFound(book_id) => Err(OrderError::BookNotFound(book_id)),
+            Pricing::TotalOutOfRange => {
+                let description = "the total must be between 1 and 10^15 fen";
+                Err(Violations::one("items", description).into())
+            }
+        }
+    }
+
+    async fn number_order(
+        &self,
+        user_id: UserId,
+        priced: PricedBasket,
+        request: Option<RequestKey>,
+    ) -> Result<NewOrder, OrderError> {
+        let serial = self
+            .ids
+            .next()
+            .await
+            .map_err(|error| not_written(error.into()))?;
+        let id = OrderId::new(serial)
+            .ok_or_else(|| DbError::Broken("order ids are used up".to_owned()))?;
+        let at = self.clock.now();
+        Ok(NewOrder {
+            id,
+            order_no: OrderNo::generate(at, serial),
+            user_id,
+            total: priced.total,
+            items: priced.items.into(),
+            request,
+            at,
+            lease_until: at.plus(self.timing.creation_lease),
+        })
+    }
+
+    /// From CREATING to PENDING, or to nothing.
+    #[tracing::instrument(skip_all, fields(order.no = %created.order_no))]
+    async fn hold_and_confirm(
+        &self,
+        context: &CallContext,
+        basket: &Basket,
+        created: Created,
+    ) -> Result<Created, OrderError> {
+        let context = self.saga_context(context);
+        match self.hold_stock(&context, basket, &created).await {
+            Hold::Held => self.confirm(&context, created).await,
+            Hold::Refused {
+                error,
+                in_doubt: false,
+            } => {
+                self.drop_order(created.id).await;
+                count_saga("refused");
+                Err(error)
+            }
+            Hold::Refused {
+                error,
+                in_doubt: true,
+            } => self.call_off(&created, error).await,
+            Hold::Unknown(unanswered) => {
+                self.call_off(&created, OrderError::CalledOff(Some(unanswered)))
+                    .await
+            }
+            Hold::Fenced => {
+                count_saga("overtaken");
+                Err(OrderError::CalledOff(None))
+            }
+        }
+    }
+
+    /// The saga ends in time to tell its caller, and well before recovery may take it over.
+    fn saga_context(&self, context: &CallContext) -> CallContext {
+        let own = Deadline::after(self.timing.creation_lease / 2);
+        CallContext {
+            deadline: time_to_answer(context).earlier(own),
+            ..context.clone()
+        }
+    }
+}
+
+/// A row that may have been written is CREATING, and nobody will confirm it: recovery removes it.
+/// Ids that may have been reserved are lost. So there is no order, whatever the database says.
+fn not_written(error: WriteError) -> OrderError {
+    match error.class() {
+        Class::OutcomeUnknown { .. } => OrderError::CalledOff(None),
+        Class::Refused(_)
+        | Class::Malformed(_)
+        | Class::Unavailable
+        | Class::TooLate
+        | Class::Bug => OrderError::Write(error),
+    }
+}
+
+fn count_saga(result: &'static str) {
+    metrics::counter!("bookstore_order_sagas_total", "result" => result).increment(1);
+}

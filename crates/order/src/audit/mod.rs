@@ -1,0 +1,121 @@
+//! What `bookstore check` reads of orders, and the rules that hold within `order_db` alone.
+//!
+//! Orders are read page by page with their items and history, so that a million of them need no
+//! more memory than a page; [`find_faults`] judges one order by itself. What has to agree between
+//! services (holds, payments) is the checker's to compare.
+
+mod faults;
+
+use std::collections::BTreeMap;
+
+use platform::args;
+use platform::db::{Database, DbError};
+use types::{OrderId, OrderStatus, UnixMillis};
+
+use crate::domain::{HistoryRow, Item, Order, Stage, Task};
+use crate::store::{SqlStore, Store, read_history_between, read_items_between, read_orders_after};
+
+pub use faults::{Fault, find_faults};
+
+/// The most tasks that are read: as many as can come due together and still fit in memory. One that
+/// were left out would look as if nobody saw to its order.
+const TASKS_MAX: u32 = 1_000_000;
+
+/// The last second that databases know, that of the year 9999.
+const END_OF_TIME: UnixMillis = UnixMillis::new(253_402_300_799_000);
+
+/// One order with all that belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderRecord {
+    /// The order, hidden stages included.
+    pub order: Order,
+    /// Its items.
+    pub items: Vec<Item>,
+    /// Its transitions since it became PENDING, in the order they happened.
+    pub history: Vec<HistoryRow>,
+}
+
+impl OrderRecord {
+    /// Whether inventory must hold its items: PENDING and PAID, and nothing else once quiet.
+    pub const fn holds_stock(&self) -> bool {
+        matches!(
+            self.order.stage,
+            Stage::Live(OrderStatus::Pending | OrderStatus::Paid)
+        )
+    }
+
+    /// Whether it must have a payment of its total that was not refunded.
+    pub const fn is_paid(&self) -> bool {
+        matches!(
+            self.order.stage,
+            Stage::Live(OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Completed)
+        )
+    }
+}
+
+/// Reads up to `limit` orders by ascending id, those after `after`; fewer mean the end.
+///
+/// One page is one snapshot.
+pub async fn read_orders(
+    database: &Database,
+    after: Option<OrderId>,
+    limit: u32,
+) -> Result<Vec<OrderRecord>, DbError> {
+    let after = after.map_or(0, OrderId::as_i64);
+    database
+        .read("audit_orders", move |tx| {
+            Box::pin(async move {
+                let orders = read_orders_after(tx, after, limit).await?;
+                let Some(last) = orders.last().map(|order| order.id) else {
+                    return Ok(Vec::new());
+                };
+                let items = read_items_between(tx, after, last).await?;
+                let history = read_history_between(tx, after, last).await?;
+                Ok(assemble(orders, items, history))
+            })
+        })
+        .await
+}
+
+fn assemble(
+    orders: Vec<Order>,
+    mut items: BTreeMap<OrderId, Vec<Item>>,
+    history: Vec<HistoryRow>,
+) -> Vec<OrderRecord> {
+    let mut moves: BTreeMap<OrderId, Vec<HistoryRow>> = BTreeMap::new();
+    for row in history {
+        moves.entry(row.order_id).or_default().push(row);
+    }
+    let record = |order: Order| OrderRecord {
+        items: items.remove(&order.id).unwrap_or_default(),
+        history: moves.remove(&order.id).unwrap_or_default(),
+        order,
+    };
+    orders.into_iter().map(record).collect()
+}
+
+/// Every task there is (a million of each kind at the most): those to be done, soonest first, then
+/// those that are parked.
+pub async fn read_tasks(database: &Database) -> Result<Vec<Task>, DbError> {
+    let store = SqlStore::new(database.clone());
+    let mut tasks = store.due_tasks(END_OF_TIME, TASKS_MAX).await?;
+    tasks.append(&mut store.parked_tasks(TASKS_MAX).await?);
+    Ok(tasks)
+}
+
+/// Whether some replica of the service is alive at `now`, by a lease that has not run out: then what
+/// workers mend will be mended.
+pub async fn is_running(database: &Database, now: UnixMillis) -> Result<bool, DbError> {
+    let select = "SELECT COUNT(*) FROM leases WHERE expires_at > ?";
+    let leases = database
+        .read("audit_leases", move |tx| {
+            Box::pin(tx.query(select, args![now]))
+        })
+        .await?;
+    Ok(leases.first().map_or(Ok(0), |row| row.int(0))? > 0)
+}
+
+/// How far the payment feed has been followed: the id of the last event applied.
+pub async fn read_feed_cursor(database: &Database) -> Result<u64, DbError> {
+    SqlStore::new(database.clone()).feed_cursor().await
+}

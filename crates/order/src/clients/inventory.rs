@@ -1,0 +1,102 @@
+use api::inventory::v1::inventory_service_client::InventoryServiceClient;
+use api::inventory::v1::{
+    BatchDeductStockRequest, BatchReleaseStockRequest, CommitStockRequest, StockItem,
+};
+use async_trait::async_trait;
+use platform::context::CallContext;
+use platform::net::{CallError, Transport, call};
+use types::{Code, OrderId, OrderNo};
+
+use super::{CALL_LIMIT, Deduction, Effect, InventoryClient, unanswered};
+use crate::domain::Line;
+
+const SERVICE: &str = "inventory";
+
+/// The inventory over gRPC.
+#[derive(Clone)]
+pub struct InventoryGrpc(InventoryServiceClient<Transport>);
+
+impl InventoryGrpc {
+    /// The inventory behind `transport`.
+    pub fn new(transport: Transport) -> Self {
+        Self(InventoryServiceClient::new(transport))
+    }
+}
+
+#[async_trait]
+impl InventoryClient for InventoryGrpc {
+    async fn deduct(
+        &self,
+        context: &CallContext,
+        order_no: &OrderNo,
+        order_id: OrderId,
+        lines: &[Line],
+    ) -> Deduction {
+        let item = |line: &Line| StockItem {
+            book_id: line.book_id.get(),
+            quantity: line.quantity.get(),
+        };
+        let message = BatchDeductStockRequest {
+            idempotency_key: order_no.to_string(),
+            reference_id: order_id.get(),
+            items: lines.iter().map(item).collect(),
+        };
+        let mut client = self.0.clone();
+        let reply = call(context, CALL_LIMIT, message, |request| async move {
+            client.batch_deduct_stock(request).await
+        })
+        .await;
+        match reply {
+            Ok(reply) => deduction(reply.code, &reply.message),
+            Err(CallError::Rejected(status)) => Deduction::Refused(status.to_string()),
+            Err(error @ CallError::Unknown { .. }) => {
+                Deduction::Unknown(unanswered(SERVICE, error))
+            }
+        }
+    }
+
+    async fn release(&self, context: &CallContext, order_no: &OrderNo) -> Effect {
+        let message = BatchReleaseStockRequest {
+            idempotency_key: order_no.to_string(),
+        };
+        let mut client = self.0.clone();
+        let reply = call(context, CALL_LIMIT, message, |request| async move {
+            client.batch_release_stock(request).await
+        })
+        .await;
+        effect(reply.map(|reply| (reply.code, reply.message)))
+    }
+
+    async fn commit(&self, context: &CallContext, order_no: &OrderNo) -> Effect {
+        let message = CommitStockRequest {
+            idempotency_key: order_no.to_string(),
+        };
+        let mut client = self.0.clone();
+        let reply = call(context, CALL_LIMIT, message, |request| async move {
+            client.commit_stock(request).await
+        })
+        .await;
+        effect(reply.map(|reply| (reply.code, reply.message)))
+    }
+}
+
+fn deduction(code: i32, message: &str) -> Deduction {
+    if code == 0 {
+        Deduction::Held
+    } else if code == Code::InsufficientStock.number() {
+        Deduction::Short
+    } else if code == Code::DeductionCancelled.number() {
+        Deduction::Fenced
+    } else {
+        Deduction::Refused(format!("{code} {message}"))
+    }
+}
+
+fn effect(reply: Result<(i32, String), CallError>) -> Effect {
+    match reply {
+        Ok((0, _)) => Effect::Done,
+        Ok((code, message)) => Effect::Refused(format!("{code} {message}")),
+        Err(CallError::Rejected(status)) => Effect::Refused(status.to_string()),
+        Err(error @ CallError::Unknown { .. }) => Effect::Unknown(unanswered(SERVICE, error)),
+    }
+}

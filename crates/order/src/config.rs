@@ -1,0 +1,93 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use platform::StartError;
+use platform::config::{QueueUrl, ServiceUrl, human_duration};
+use platform::db::DatabaseUrl;
+use serde::Deserialize;
+
+/// The `order` section of the configuration; defaults stand in `bookstore.yaml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the service listens.
+    pub listen: SocketAddr,
+    /// Its database.
+    pub database: DatabaseUrl,
+    /// Where deadlines wait for their moment.
+    pub delay_queue: QueueUrl,
+    /// How long an order waits for its payment.
+    #[serde(with = "human_duration")]
+    pub payment_timeout: Duration,
+    /// Where the catalog is.
+    pub catalog: ServiceUrl,
+    /// Where the inventory is.
+    pub inventory: ServiceUrl,
+    /// Where payment is.
+    pub payment: ServiceUrl,
+}
+
+impl Config {
+    /// Checks what the types cannot.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        if self.payment_timeout.is_zero() {
+            return Err(StartError::Config {
+                key: "order.payment_timeout".to_owned(),
+                reason: "must be longer than 0".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Every interval and limit of the service's workers and sagas.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// How long an order waits for its payment.
+    pub payment_timeout: Duration,
+    /// How long a creator has a CREATING order to itself; then recovery calls it off.
+    pub creation_lease: Duration,
+    /// How long a saga goes on asking a step whose outcome is not known, before it is called off.
+    pub settle_limit: Duration,
+    /// How long whoever takes a task has it to itself. Longer than one call may take.
+    pub task_lease: Duration,
+    /// How long whoever claims a deadline has it to itself.
+    pub expiry_lease: Duration,
+    /// How long a replica follows the payment feed before it must have renewed the lease.
+    pub feed_lease: Duration,
+    /// How often the delay queue is asked for what is due.
+    pub expire_every: Duration,
+    /// How often due tasks are looked for.
+    pub run_tasks_every: Duration,
+    /// How often CREATING orders whose lease ran out are looked for.
+    pub recover_every: Duration,
+    /// How often the database is searched for deadlines that the delay queue lost.
+    pub sweep_every: Duration,
+    /// How often a replica asks for the feed's lease, and the holder renews it.
+    pub follow_every: Duration,
+    /// How long to wait before a feed that broke off is opened again.
+    pub reopen_feed_after: Duration,
+    /// How often figures for operators are counted.
+    pub measure_every: Duration,
+}
+
+impl Timing {
+    /// The timing of a service whose orders wait `payment_timeout` for their payment.
+    pub const fn standard(payment_timeout: Duration) -> Self {
+        Self {
+            payment_timeout,
+            creation_lease: Duration::from_secs(10),
+            settle_limit: Duration::from_secs(3),
+            task_lease: Duration::from_secs(5),
+            expiry_lease: Duration::from_secs(2),
+            feed_lease: Duration::from_secs(6),
+            expire_every: Duration::from_millis(100),
+            run_tasks_every: Duration::from_millis(250),
+            recover_every: Duration::from_secs(1),
+            sweep_every: Duration::from_secs(5),
+            follow_every: Duration::from_secs(2),
+            reopen_feed_after: Duration::from_millis(500),
+            measure_every: Duration::from_secs(5),
+        }
+    }
+}

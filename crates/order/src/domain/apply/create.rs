@@ -1,0 +1,112 @@
+//! The creation of an order: written down, then confirmed, dropped or abandoned.
+
+use std::sync::Arc;
+
+use types::{OrderId, OrderStatus, UnixMillis};
+
+use crate::domain::{
+    Cause, Inserted, Moved, NewOrder, Order, Rows, Stage, Stamp, TaskKind, Verdict,
+};
+
+impl Rows {
+    pub(super) fn insert(&mut self, new: &NewOrder) -> Inserted {
+        if let Some(request) = &new.request {
+            if let Some(earlier) = self.order_of_request(new.user_id, &request.key) {
+                let same = earlier.request.as_ref() == Some(request);
+                return if same {
+                    Inserted::Repeat(Box::new(earlier.clone()))
+                } else {
+                    Inserted::Conflict
+                };
+            }
+            self.requests
+                .insert((new.user_id, request.key.clone()), new.id);
+        }
+        self.orders.put(new.id, created(new));
+        self.items.put(new.id, Arc::clone(&new.items));
+        Inserted::New
+    }
+
+    pub(super) fn confirm(
+        &mut self,
+        id: OrderId,
+        at: UnixMillis,
+        expire_at: UnixMillis,
+    ) -> Option<Moved> {
+        let order = self.orders.get(&id)?;
+        let verdict = match order.stage {
+            Stage::Creating => Verdict::Now,
+            // Whatever has happened to it since, it did become an order.
+            Stage::Live(_) => Verdict::Before,
+            Stage::Abandoned => Verdict::Illegal,
+        };
+        if verdict == Verdict::Now {
+            let order = self.orders.edit(&id)?;
+            order.stage = Stage::Live(OrderStatus::Pending);
+            order.updated_at = at;
+            order.expire_at = expire_at;
+        }
+        self.report(id, verdict, Vec::new())
+    }
+
+    pub(super) fn drop_order(&mut self, id: OrderId) -> Option<Moved> {
+        if self.orders.get(&id)?.stage != Stage::Creating {
+            return self.report(id, Verdict::Illegal, Vec::new());
+        }
+        self.forget_request(id);
+        self.items.remove(&id);
+        let order = self.orders.remove(&id)?;
+        Some(Moved {
+            order,
+            verdict: Verdict::Now,
+            tasks: Vec::new(),
+        })
+    }
+
+    pub(super) fn abandon(&mut self, id: OrderId, cause: Cause, stamp: Stamp) -> Option<Moved> {
+        let order = self.orders.get(&id)?;
+        let verdict = match (order.stage, cause) {
+            (Stage::Creating, Cause::Overdue) if order.expire_at > stamp.at => Verdict::NotDue,
+            (Stage::Creating, Cause::Asked | Cause::Overdue) => Verdict::Now,
+            (Stage::Abandoned, _) => Verdict::Before,
+            (Stage::Live(_), _) => Verdict::Illegal,
+        };
+        let mut tasks = Vec::new();
+        if verdict == Verdict::Now {
+            // The key is free again: the caller may try once more and hear something better.
+            self.forget_request(id);
+            let order = self.orders.edit(&id)?;
+            order.stage = Stage::Abandoned;
+            order.updated_at = stamp.at;
+            order.request = None;
+            let release = stamp.task(id, TaskKind::Release, Some(order.order_no.clone()));
+            self.record_task(release, &mut tasks);
+        }
+        self.report(id, verdict, tasks)
+    }
+
+    fn forget_request(&mut self, id: OrderId) {
+        if let Some(order) = self.orders.get(&id)
+            && let Some(request) = &order.request
+        {
+            self.requests.remove(&(order.user_id, request.key.clone()));
+        }
+    }
+}
+
+fn created(new: &NewOrder) -> Order {
+    Order {
+        id: new.id,
+        order_no: new.order_no.clone(),
+        user_id: new.user_id,
+        total: new.total,
+        stage: Stage::Creating,
+        created_at: new.at,
+        updated_at: new.at,
+        expire_at: new.lease_until,
+        request: new.request.clone(),
+        payment: None,
+        refunded: false,
+        cancelled: None,
+    }
+}

@@ -1,0 +1,78 @@
+//! Money that arrives: told by `PayOrder`, or by the feed.
+
+use types::{OrderId, OrderStatus};
+
+use crate::domain::{CancelCause, Moved, Order, PaymentRef, Receipt, Rows, Stage, Stamp, Verdict};
+
+impl Rows {
+    /// PENDING and the right amount: PAID. Anything else that is not a repeat: the money goes
+    /// back, and a PENDING order under a wrong amount is called off.
+    pub(super) fn pay(&mut self, id: OrderId, receipt: &Receipt, stamp: Stamp) -> Option<Moved> {
+        let order = self.orders.get(&id)?;
+        let right = order.total == receipt.amount;
+        let mut tasks = Vec::new();
+        let verdict = match order.stage {
+            Stage::Live(OrderStatus::Pending) if right && !order.refunded => {
+                let order = self.advance(id, OrderStatus::Paid, stamp.at)?;
+                order.payment = Some(payment_of(receipt));
+                Verdict::Now
+            }
+            Stage::Live(OrderStatus::Pending) => {
+                self.keep_payment(id, receipt);
+                self.give_money_back(id, stamp, &mut tasks);
+                self.call_off(id, CancelCause::WrongAmount, stamp, &mut tasks);
+                Verdict::Illegal
+            }
+            Stage::Live(OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Completed) => {
+                let same = paid_by(order, receipt);
+                if same {
+                    self.keep_payment(id, receipt);
+                }
+                // Payment keeps one paid row an order, so another number cannot come while that one
+                // stands; and a refund by order id would give back the wrong money.
+                if same {
+                    Verdict::Before
+                } else {
+                    Verdict::Illegal
+                }
+            }
+            Stage::Creating | Stage::Abandoned | Stage::Live(OrderStatus::Cancelled) => {
+                if !order.refunded {
+                    self.keep_payment(id, receipt);
+                    self.give_money_back(id, stamp, &mut tasks);
+                }
+                Verdict::Illegal
+            }
+        };
+        self.report(id, verdict, tasks)
+    }
+
+    /// Notes the payment, and the gateway's number once somebody knows it.
+    pub(super) fn keep_payment(&mut self, id: OrderId, receipt: &Receipt) {
+        let Some(order) = self.orders.edit(&id) else {
+            return;
+        };
+        match &mut order.payment {
+            Some(known) if known.payment_no == receipt.payment_no => {
+                if known.third_party_no.is_none() {
+                    known.third_party_no.clone_from(&receipt.third_party_no);
+                }
+            }
+            other => *other = Some(payment_of(receipt)),
+        }
+    }
+}
+
+fn payment_of(receipt: &Receipt) -> PaymentRef {
+    PaymentRef {
+        payment_no: receipt.payment_no.clone(),
+        third_party_no: receipt.third_party_no.clone(),
+    }
+}
+
+fn paid_by(order: &Order, receipt: &Receipt) -> bool {
+    order
+        .payment
+        .as_ref()
+        .is_some_and(|payment| payment.payment_no == receipt.payment_no)
+}

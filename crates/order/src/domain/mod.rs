@@ -1,0 +1,27 @@
+//! The rules of orders: plain functions over plain data.
+//!
+//! No I/O, no clock, no async: what an operation does is decided by [`Rows::apply`] from the rows
+//! it touches and the moment it carries. Every store runs exactly these rules; they differ only in
+//! where the rows lie.
+//!
+//! Read in this order: [`Stage`] (the state machine), [`Order`], [`Op`] (everything that can
+//! happen), then `apply/` (what happens then).
+
+mod apply;
+mod basket;
+mod op;
+mod order;
+mod outcome;
+mod rows;
+mod status;
+mod table;
+mod task;
+
+pub use basket::{Basket, ITEMS_MAX, Line, PricedBasket, Pricing, QUANTITY_MAX, Quote};
+pub use op::{Cause, FeedEvent, LeaseStep, NewOrder, Op, Receipt, Stamp, TaskStep};
+pub use order::{CancelCause, Item, Order, OrderDetail, PaymentRef, RequestKey};
+pub use outcome::{Followed, Inserted, Moved, Outcome, Verdict};
+pub use rows::{HistoryRow, Lease, Rows, Touched};
+pub use status::{MOVES, Stage, is_legal};
+pub use table::{Change, Table};
+pub use task::{REFUSALS_MAX, Task, TaskKey, TaskKind, retry_wait};

@@ -1,0 +1,73 @@
+use super::{Order, Task};
+
+/// What came of an operation. A refusal is an outcome like any other: it changes nothing and fails
+/// nobody else in the batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Of [`super::Op::Insert`].
+    Insert(Inserted),
+    /// Of every operation that moves one order; `None` where there is no such order.
+    Move(Option<Box<Moved>>),
+    /// Of [`super::Op::Follow`].
+    Follow(Followed),
+    /// Of [`super::Op::Task`]: the task as it is now; `None` where it is gone or somebody else's.
+    Task(Option<Box<Task>>),
+    /// Of [`super::Op::Lease`]: whether the asker holds it now.
+    Lease(bool),
+}
+
+/// What came of writing an order down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is there, CREATING.
+    New,
+    /// The key made this order before, from the same parameters.
+    Repeat(Box<Order>),
+    /// The key made another order before.
+    Conflict,
+}
+
+/// What came of moving an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// The order as it is now (as it was, where it was dropped).
+    pub order: Order,
+    /// Whether it moved.
+    pub verdict: Verdict,
+    /// The tasks that the move recorded. Whoever submitted it runs them now.
+    pub tasks: Vec<Task>,
+}
+
+/// Whether an order moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It did.
+    Now,
+    /// It had been moved there before: a repeat.
+    Before,
+    /// The state machine has no such arrow from where it stands.
+    Illegal,
+    /// It is not overdue.
+    NotDue,
+}
+
+/// What came of a step along the payment feed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Followed {
+    /// The cursor stands at `cursor`; every event up to it is in the orders.
+    Applied {
+        /// The id of the last event applied.
+        cursor: u64,
+        /// How many of the events were new.
+        applied: usize,
+        /// The tasks that were recorded.
+        tasks: Vec<Task>,
+    },
+    /// An event is missing; nothing was applied.
+    Gap {
+        /// The id that should have come.
+        expected: u64,
+        /// The id that came.
+        got: u64,
+    },
+}

@@ -1,0 +1,113 @@
+//! Where orders are kept: a trait of whole units of work, and its implementations.
+//!
+//! [`MemoryStore`] is the model; [`SqlStore`] is the same rules over a database. Both run
+//! [`Rows::apply`](crate::domain::Rows::apply), so they can differ only in loading and saving, and
+//! one suite of tests runs on both.
+
+mod memory;
+mod sql;
+mod writer;
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use platform::combiner::Batch;
+use platform::db::DbError;
+use types::{IdempotencyKey, OrderId, OrderNo, OrderStatus, Page, UnixMillis, UserId};
+
+use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task};
+
+pub use memory::MemoryStore;
+pub use sql::{MIGRATIONS, SqlStore};
+pub(crate) use sql::{read_history_between, read_items_between, read_orders_after};
+pub(crate) use writer::OrderIds;
+pub use writer::Writer;
+
+/// Which orders to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrderFilter {
+    /// Of this user; of all where there is none.
+    pub user_id: Option<UserId>,
+    /// In this state; in any where there is none.
+    pub status: Option<OrderStatus>,
+}
+
+/// An order that has a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DueOrder {
+    /// When it is due.
+    pub due_at: UnixMillis,
+    /// Which order.
+    pub id: OrderId,
+}
+
+/// Figures for operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Health {
+    /// Tasks not done yet, parked ones left out.
+    pub tasks_outstanding: u64,
+    /// Tasks that wait for a person.
+    pub tasks_parked: u64,
+    /// Orders still PENDING though their deadline passed.
+    pub orders_overdue: u64,
+    /// Orders still CREATING though their creator's lease ran out.
+    pub creations_overdue: u64,
+}
+
+/// The order service's storage. Every method is one unit of work.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Applies a batch in one transaction; answers one outcome an operation, in their order.
+    ///
+    /// # Errors
+    /// As [`DbError`] says; then nothing of the batch was applied, or it is not known.
+    async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError>;
+
+    /// The order with this number, at whatever stage, with its items.
+    async fn find_order(&self, order_no: &OrderNo) -> Result<Option<OrderDetail>, DbError>;
+
+    /// The order that the user's key made, at whatever stage.
+    async fn find_request(
+        &self,
+        user_id: UserId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Order>, DbError>;
+
+    /// A page of the orders that callers may see, newest first, and how many there are in all.
+    async fn list_orders(
+        &self,
+        filter: OrderFilter,
+        page: Page,
+    ) -> Result<(Vec<OrderDetail>, u64), DbError>;
+
+    /// Orders at `stage` that are due at or before `until`, soonest first, those after `after`
+    /// only, `limit` at most.
+    async fn due_orders(
+        &self,
+        stage: Stage,
+        until: UnixMillis,
+        after: Option<DueOrder>,
+        limit: u32,
+    ) -> Result<Vec<DueOrder>, DbError>;
+
+    /// Tasks due at or before `now` and not parked, soonest first, `limit` at most.
+    async fn due_tasks(&self, now: UnixMillis, limit: u32) -> Result<Vec<Task>, DbError>;
+
+    /// Parked tasks, oldest order first, `limit` at most.
+    async fn parked_tasks(&self, limit: u32) -> Result<Vec<Task>, DbError>;
+
+    /// The transitions of one order, in the order they happened.
+    async fn history(&self, id: OrderId) -> Result<Vec<HistoryRow>, DbError>;
+
+    /// The id of the last event of the payment feed that was applied; 0 before the first.
+    async fn feed_cursor(&self) -> Result<u64, DbError>;
+
+    /// Figures for operators.
+    async fn health(&self, now: UnixMillis) -> Result<Health, DbError>;
+
+    /// Reserves `count` order ids, never handed out before.
+    async fn reserve_ids(&self, count: u64) -> Result<Range<u64>, DbError>;
+
+    /// Waits for what runs and lets go of the database.
+    async fn close(&self);
+}

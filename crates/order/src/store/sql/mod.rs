@@ -1,0 +1,237 @@
+//! Orders in a SQL database. Each table has a file of its own with its statements.
+//!
+//! A batch is one transaction: load what its operations touch, let the rules decide, save what
+//! changed. Rows are locked in one order everywhere: orders by ascending id, then tasks, leases and
+//! the cursor; so no two batches can wait for each other.
+
+mod feed_cursors;
+mod history;
+mod ids;
+mod items;
+mod leases;
+mod orders;
+mod tasks;
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use platform::combiner::Batch;
+use platform::db::{Database, DbError, Migration, Tx};
+use types::{IdempotencyKey, OrderId, OrderNo, Page, UnixMillis, UserId};
+
+use super::{DueOrder, Health, OrderFilter, Store};
+use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Rows, Stage, Task, Touched};
+
+pub(crate) use history::read_history_between;
+pub(crate) use items::read_items_between;
+pub(crate) use orders::read_orders_after;
+
+/// The schema, step by step.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    number: 1,
+    name: "orders, their items, history and tasks",
+    sqlite: include_str!("../../../migrations/sqlite/0001_init.sql"),
+    mysql: include_str!("../../../migrations/mysql/0001_init.sql"),
+}];
+
+/// How often a batch is tried that another replica's row got in the way of.
+const TRIES_MAX: u32 = 3;
+
+/// Orders in a SQL database.
+pub struct SqlStore {
+    db: Database,
+}
+
+impl SqlStore {
+    /// The orders in `db`, whose schema is up to date.
+    pub const fn new(db: Database) -> Self {
+        Self { db }
+    }
+
+    async fn apply_once(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
+        self.db
+            .write("apply_orders", move |tx| {
+                let batch = batch.clone();
+                Box::pin(async move { apply_batch(tx, &batch).await })
+            })
+            .await
+    }
+}
+
+async fn apply_batch(tx: &mut Tx, batch: &[Op]) -> Result<Vec<Outcome>, DbError> {
+    let mut rows = load(tx, batch).await?;
+    let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
+    save(tx, &rows).await?;
+    Ok(outcomes)
+}
+
+/// Loads and locks every row that the batch touches.
+async fn load(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError> {
+    let mut touched = Touched::default();
+    for op in batch {
+        op.touch(&mut touched);
+    }
+    let mut rows = Rows::default();
+    orders::find_ids_of_requests(tx, &mut touched).await?;
+    orders::load(tx, &touched, &mut rows).await?;
+    tasks::load(tx, &touched, &mut rows).await?;
+    leases::load(tx, &touched, &mut rows).await?;
+    if touched.cursor {
+        rows.load_cursor(feed_cursors::lock(tx).await?);
+    }
+    Ok(rows)
+}
+
+/// Writes what changed.
+async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
+    orders::save(tx, rows).await?;
+    items::save(tx, rows).await?;
+    history::save(tx, rows).await?;
+    tasks::save(tx, rows).await?;
+    leases::save(tx, rows).await?;
+    feed_cursors::save(tx, rows).await
+}
+
+/// A compare-and-set that found another row than the one that was loaded under a lock: somebody
+/// does not keep to the rules, and nothing of the batch may stand.
+fn expect_rows(touched: u64, expected: usize, table: &str) -> Result<(), DbError> {
+    if u64::try_from(expected).is_ok_and(|expected| expected == touched) {
+        Ok(())
+    } else {
+        let what = format!("{table}: {touched} rows moved where {expected} should have");
+        Err(DbError::Contention(what))
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
+        let mut result = self.apply_once(batch.clone()).await;
+        for _ in 1..TRIES_MAX {
+            // Another replica wrote the same key or lease between our look and our insert: the
+            // next look finds its row.
+            let Err(DbError::Duplicate { .. }) = &result else {
+                break;
+            };
+            result = self.apply_once(batch.clone()).await;
+        }
+        result
+    }
+
+    async fn find_order(&self, order_no: &OrderNo) -> Result<Option<OrderDetail>, DbError> {
+        let order_no = order_no.clone();
+        self.db
+            .read("find_order", move |tx| {
+                let order_no = order_no.clone();
+                Box::pin(async move {
+                    let Some(order) = orders::find_by_number(tx, &order_no).await? else {
+                        return Ok(None);
+                    };
+                    Ok(items::attach(tx, vec![order]).await?.pop())
+                })
+            })
+            .await
+    }
+
+    async fn find_request(
+        &self,
+        user_id: UserId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Order>, DbError> {
+        let key = key.clone();
+        self.db
+            .read("find_request", move |tx| {
+                let key = key.clone();
+                Box::pin(async move { orders::find_by_request(tx, user_id, &key).await })
+            })
+            .await
+    }
+
+    async fn list_orders(
+        &self,
+        filter: OrderFilter,
+        page: Page,
+    ) -> Result<(Vec<OrderDetail>, u64), DbError> {
+        self.db
+            .read("list_orders", move |tx| {
+                Box::pin(async move {
+                    let total = orders::count_listed(tx, filter).await?;
+                    let listed = orders::list(tx, filter, page).await?;
+                    Ok((items::attach(tx, listed).await?, total))
+                })
+            })
+            .await
+    }
+
+    async fn due_orders(
+        &self,
+        stage: Stage,
+        until: UnixMillis,
+        after: Option<DueOrder>,
+        limit: u32,
+    ) -> Result<Vec<DueOrder>, DbError> {
+        self.db
+            .read("due_orders", move |tx| {
+                Box::pin(orders::list_due(tx, stage, until, after, limit))
+            })
+            .await
+    }
+
+    async fn due_tasks(&self, now: UnixMillis, limit: u32) -> Result<Vec<Task>, DbError> {
+        self.db
+            .read("due_tasks", move |tx| {
+                Box::pin(tasks::list_due(tx, now, limit))
+            })
+            .await
+    }
+
+    async fn parked_tasks(&self, limit: u32) -> Result<Vec<Task>, DbError> {
+        self.db
+            .read("parked_tasks", move |tx| {
+                Box::pin(tasks::list_parked(tx, limit))
+            })
+            .await
+    }
+
+    async fn history(&self, id: OrderId) -> Result<Vec<HistoryRow>, DbError> {
+        self.db
+            .read("order_history", move |tx| Box::pin(history::list(tx, id)))
+            .await
+    }
+
+    async fn feed_cursor(&self) -> Result<u64, DbError> {
+        self.db
+            .read("feed_cursor", |tx| Box::pin(feed_cursors::read(tx)))
+            .await
+    }
+
+    async fn health(&self, now: UnixMillis) -> Result<Health, DbError> {
+        self.db
+            .read("order_health", move |tx| {
+                Box::pin(async move {
+                    let (tasks_outstanding, tasks_parked) = tasks::count(tx).await?;
+                    let (creations_overdue, orders_overdue) =
+                        orders::count_overdue(tx, now).await?;
+                    Ok(Health {
+                        tasks_outstanding,
+                        tasks_parked,
+                        orders_overdue,
+                        creations_overdue,
+                    })
+                })
+            })
+            .await
+    }
+
+    async fn reserve_ids(&self, count: u64) -> Result<Range<u64>, DbError> {
+        self.db
+            .write("reserve_order_ids", move |tx| {
+                Box::pin(ids::reserve(tx, count))
+            })
+            .await
+    }
+
+    async fn close(&self) {
+        self.db.close().await;
+    }
+}

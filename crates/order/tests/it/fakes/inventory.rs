@@ -1,0 +1,195 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use api::Reply;
+use api::inventory::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
+use api::inventory::v1::*;
+use platform::net::Transport;
+use tonic::{Request, Response, Status};
+
+use super::{Act, Script, deliver, lock, lost, unused_methods};
+
+/// Stock with holds and fences.
+#[derive(Debug, Default)]
+pub(crate) struct FakeInventory {
+    pub(crate) deducts: Script,
+    pub(crate) releases: Script,
+    pub(crate) commits: Script,
+    stock: Mutex<Stocks>,
+    delayed: Mutex<Vec<BatchDeductStockRequest>>,
+}
+
+#[derive(Debug, Default)]
+struct Stocks {
+    free: BTreeMap<u64, i32>,
+    held: BTreeMap<String, Vec<StockItem>>,
+    committed: BTreeMap<String, Vec<StockItem>>,
+    released: BTreeSet<String>,
+}
+
+impl Stocks {
+    fn deduct(&mut self, request: &BatchDeductStockRequest) -> BatchDeductStockResponse {
+        let key = &request.idempotency_key;
+        if self.released.contains(key) {
+            return BatchDeductStockResponse::refused(40904, String::new());
+        }
+        if self.held.contains_key(key) || self.committed.contains_key(key) {
+            return BatchDeductStockResponse::default();
+        }
+        let free = |book: u64| self.free.get(&book).copied().unwrap_or(0);
+        if let Some(short) = request
+            .items
+            .iter()
+            .find(|item| free(item.book_id) < item.quantity)
+        {
+            let mut refusal = BatchDeductStockResponse::refused(40100, String::new());
+            refusal.failed_book_id = short.book_id;
+            return refusal;
+        }
+        for item in &request.items {
+            *self.free.entry(item.book_id).or_default() -= item.quantity;
+        }
+        self.held.insert(key.clone(), request.items.clone());
+        BatchDeductStockResponse::default()
+    }
+
+    fn release(&mut self, key: &str) {
+        self.released.insert(key.to_owned());
+        for item in self.held.remove(key).unwrap_or_default() {
+            *self.free.entry(item.book_id).or_default() += item.quantity;
+        }
+    }
+}
+
+impl FakeInventory {
+    pub(crate) fn restock(&self, book: u64, copies: i32) {
+        *lock(&self.stock).free.entry(book).or_default() += copies;
+    }
+
+    pub(crate) fn free(&self, book: u64) -> i32 {
+        lock(&self.stock).free.get(&book).copied().unwrap_or(0)
+    }
+
+    /// What is held under an order's number, in copies.
+    pub(crate) fn held(&self, order_no: &str) -> i32 {
+        let stock = lock(&self.stock);
+        stock
+            .held
+            .get(order_no)
+            .map_or(0, |items| items.iter().map(|item| item.quantity).sum())
+    }
+
+    /// Deducts under an order's number, as a creator did that is no more.
+    pub(crate) fn hold(&self, order_no: &str, lines: &[(u64, i32)]) {
+        let item = |(book_id, quantity): &(u64, i32)| StockItem {
+            book_id: *book_id,
+            quantity: *quantity,
+        };
+        let request = BatchDeductStockRequest {
+            idempotency_key: order_no.to_owned(),
+            reference_id: 1,
+            items: lines.iter().map(item).collect(),
+        };
+        assert_eq!(lock(&self.stock).deduct(&request).code, 0);
+    }
+
+    /// What is held in all.
+    pub(crate) fn held_in_all(&self) -> i32 {
+        let stock = lock(&self.stock);
+        stock
+            .held
+            .values()
+            .flatten()
+            .map(|item| item.quantity)
+            .sum()
+    }
+
+    pub(crate) fn is_committed(&self, order_no: &str) -> bool {
+        lock(&self.stock).committed.contains_key(order_no)
+    }
+
+    pub(crate) fn is_fenced(&self, order_no: &str) -> bool {
+        lock(&self.stock).released.contains(order_no)
+    }
+
+    /// Lets the delayed deductions arrive; answers their codes.
+    pub(crate) fn deliver_delayed(&self) -> Vec<i32> {
+        let delayed = std::mem::take(&mut *lock(&self.delayed));
+        delayed
+            .iter()
+            .map(|request| lock(&self.stock).deduct(request).code)
+            .collect()
+    }
+
+    pub(crate) fn transport(self: &Arc<Self>) -> Transport {
+        Transport::new(InventoryServiceServer::from_arc(Arc::clone(self)))
+    }
+}
+
+#[tonic::async_trait]
+impl InventoryService for FakeInventory {
+    async fn batch_deduct_stock(
+        &self,
+        request: Request<BatchDeductStockRequest>,
+    ) -> Result<Response<BatchDeductStockResponse>, Status> {
+        let request = request.into_inner();
+        match self.deducts.act().await? {
+            Act::Refuse(code) => deliver(
+                Act::Serve,
+                BatchDeductStockResponse::refused(code, "no".to_owned()),
+            ),
+            Act::Delay => {
+                lock(&self.delayed).push(request);
+                Err(lost())
+            }
+            act => {
+                let reply = lock(&self.stock).deduct(&request);
+                deliver(act, reply)
+            }
+        }
+    }
+
+    async fn batch_release_stock(
+        &self,
+        request: Request<BatchReleaseStockRequest>,
+    ) -> Result<Response<BatchReleaseStockResponse>, Status> {
+        match self.releases.act().await? {
+            Act::Refuse(code) => deliver(
+                Act::Serve,
+                BatchReleaseStockResponse::refused(code, "no".to_owned()),
+            ),
+            act => {
+                lock(&self.stock).release(&request.get_ref().idempotency_key);
+                deliver(act, BatchReleaseStockResponse::default())
+            }
+        }
+    }
+
+    async fn commit_stock(
+        &self,
+        request: Request<CommitStockRequest>,
+    ) -> Result<Response<CommitStockResponse>, Status> {
+        match self.commits.act().await? {
+            Act::Refuse(code) => deliver(
+                Act::Serve,
+                CommitStockResponse::refused(code, "no".to_owned()),
+            ),
+            act => {
+                let mut stock = lock(&self.stock);
+                let key = request.into_inner().idempotency_key;
+                if let Some(items) = stock.held.remove(&key) {
+                    stock.committed.insert(key, items);
+                }
+                deliver(act, CommitStockResponse::default())
+            }
+        }
+    }
+
+    unused_methods! {
+        restock_inventory: RestockInventoryRequest => RestockInventoryResponse;
+        get_stock: GetStockRequest => GetStockResponse;
+        batch_get_stock: BatchGetStockRequest => BatchGetStockResponse;
+        deduct_stock: DeductStockRequest => DeductStockResponse;
+        release_stock: ReleaseStockRequest => ReleaseStockResponse;
+    }
+}

@@ -1,0 +1,102 @@
+//! Proves that replicas on one SQLite database share the work: ids never collide, keys make one
+//! order, a storm leaves orders and stock in agreement, and a restart loses nothing.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::future::join_all;
+use order::store::{MIGRATIONS, SqlStore};
+use platform::db::{Database, DatabaseOptions, DatabaseUrl};
+
+use crate::shop::{Shop, World};
+
+async fn replica(world: &World, path: &Path) -> anyhow::Result<Shop> {
+    let url = DatabaseUrl::sqlite(path);
+    let database = Database::open(&url, MIGRATIONS, DatabaseOptions::default()).await?;
+    let mut world = world.clone();
+    world.store = Arc::new(SqlStore::new(database));
+    world.open().await
+}
+
+#[tokio::test]
+async fn numbers_never_collide_and_a_key_makes_one_order() -> anyhow::Result<()> {
+    let folder = testkit::temp_dir()?;
+    let path = folder.path().join("order.db");
+    let world = World::new();
+    world.inventory.restock(1, 1_000);
+    let replicas = [replica(&world, &path).await?, replica(&world, &path).await?];
+    for round in 0..20 {
+        let key = format!("k{round}");
+        let twins = replicas
+            .iter()
+            .flat_map(|shop| (0..4).map(|_| shop.create(&[(1, 1)], &key)));
+        let alone = replicas.iter().map(|shop| shop.create(&[(1, 1)], ""));
+        let (twins, alone) = tokio::join!(join_all(twins), join_all(alone));
+        let twins: Vec<_> = twins.into_iter().collect::<Result<_, _>>()?;
+        assert!(
+            twins.iter().all(|twin| twin.code == 0 && *twin == twins[0]),
+            "{twins:?}"
+        );
+        let alone: Vec<_> = alone.into_iter().collect::<Result<_, _>>()?;
+        assert_ne!(alone[0].order_no, alone[1].order_no);
+    }
+    assert_eq!(world.inventory.held_in_all(), 20 * 3);
+    for shop in replicas {
+        shop.close().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn sixty_four_buyers_of_a_hundred_books_get_exactly_a_hundred() -> anyhow::Result<()> {
+    let folder = testkit::temp_dir()?;
+    let world = World::new();
+    let shop = replica(&world, &folder.path().join("order.db")).await?;
+    let buyers = (0..64).map(async |_| {
+        let mut bought = Vec::new();
+        for _ in 0..3 {
+            let answer = shop.create(&[(1, 1)], "").await.unwrap();
+            match answer.code {
+                0 => bought.push(answer.order_no),
+                40100 => {}
+                code => panic!("{code} {}", answer.message),
+            }
+        }
+        bought
+    });
+    let bought: Vec<_> = join_all(buyers).await.into_iter().flatten().collect();
+    assert_eq!(bought.len(), 100);
+    assert_eq!(world.inventory.free(1), 0);
+    for order_no in &bought {
+        assert_eq!(world.inventory.held(order_no), 1);
+    }
+    shop.close().await
+}
+
+#[tokio::test]
+async fn a_restart_loses_nothing() -> anyhow::Result<()> {
+    let folder = testkit::temp_dir()?;
+    let path = folder.path().join("order.db");
+    let world = World::new();
+    let shop = replica(&world, &path).await?;
+    let kept = shop.create(&[(1, 1)], "k").await?;
+    let paid = shop.create_paid().await;
+    let before = [
+        shop.get(&kept.order_no).await?,
+        shop.get(&paid.order_no).await?,
+    ];
+    shop.close().await?;
+
+    let shop = replica(&world, &path).await?;
+    assert_eq!(
+        [
+            shop.get(&kept.order_no).await?,
+            shop.get(&paid.order_no).await?
+        ],
+        before
+    );
+    assert_eq!(shop.create(&[(1, 1)], "k").await?, kept);
+    assert_eq!(shop.cancel(&paid.order_no).await?.code, 0);
+    assert_eq!(world.payment.status(paid.order_id), 3);
+    shop.close().await
+}

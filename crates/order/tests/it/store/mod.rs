@@ -1,0 +1,88 @@
+//! Proves that every kind of store keeps orders as the rules say: one suite for all of them, and
+//! random batches on two side by side.
+
+mod build;
+mod side_by_side;
+mod suite;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use order::store::{MIGRATIONS, MemoryStore, SqlStore, Store};
+use platform::db::{Database, DatabaseOptions, DatabaseUrl};
+
+/// The SQLite store in the file at `path`, made where it is missing.
+async fn open_sqlite(path: &Path) -> anyhow::Result<Arc<dyn Store>> {
+    let url = DatabaseUrl::sqlite(path);
+    let database = Database::open(&url, MIGRATIONS, DatabaseOptions::default()).await?;
+    Ok(Arc::new(SqlStore::new(database)))
+}
+
+/// Declares the suite once for each kind of store.
+macro_rules! on_every_store {
+    ($($test:ident)+) => {
+        mod on_memory {
+            $(#[tokio::test]
+            async fn $test() -> anyhow::Result<()> {
+                super::suite::$test(std::sync::Arc::new(super::MemoryStore::new())).await
+            })+
+        }
+
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $test() -> anyhow::Result<()> {
+                let folder = testkit::temp_dir()?;
+                let store = super::open_sqlite(&folder.path().join("order.db")).await?;
+                let result = super::suite::$test(std::sync::Arc::clone(&store)).await;
+                store.close().await;
+                result
+            })+
+        }
+    };
+}
+
+on_every_store! {
+    ids_are_reserved_once
+    an_order_reads_back_as_it_was_written
+    a_batch_is_applied_in_its_order_and_each_hears_its_own_outcome
+    a_transition_is_written_with_its_tasks_and_its_history
+    a_dropped_order_is_gone_with_its_items_and_key
+    a_key_freed_in_a_batch_is_taken_in_the_same_batch
+    keys_are_bytes_and_each_users_own
+    lists_show_what_callers_may_know_newest_first
+    deadlines_are_paged_without_loss_also_where_they_are_equal
+    due_tasks_come_soonest_first_and_parked_ones_apart
+    the_feed_moves_orders_and_cursor_together
+    leases_pass_from_holder_to_holder
+    health_counts_what_is_late
+}
+
+#[tokio::test]
+async fn everything_survives_a_restart() -> anyhow::Result<()> {
+    let folder = testkit::temp_dir()?;
+    let path = folder.path().join("order.db");
+    let store = open_sqlite(&path).await?;
+    let before = suite::fill(&*store).await?;
+    store.close().await;
+
+    let store = open_sqlite(&path).await?;
+    assert_eq!(side_by_side::picture(&*store).await?, before);
+    assert!(
+        store.reserve_ids(1).await?.start > 1,
+        "no id is handed out twice"
+    );
+    store.close().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn replicas_on_one_database_never_make_two_orders_of_one_key() -> anyhow::Result<()> {
+    let folder = testkit::temp_dir()?;
+    let path = folder.path().join("order.db");
+    let replicas = [open_sqlite(&path).await?, open_sqlite(&path).await?];
+    suite::race_for_keys(&replicas).await?;
+    for replica in replicas {
+        replica.close().await;
+    }
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! Proves that the SQL store answers and keeps exactly what the model does, whatever batches come.
+
+use std::sync::Arc;
+
+use order::domain::{Cause, LeaseStep, Op, Stage, TaskKind, TaskStep};
+use order::store::{MemoryStore, OrderFilter, Store};
+use platform::combiner::Batch;
+use proptest::prelude::*;
+use types::{OrderStatus, Page, PaymentStatus, Violations};
+
+use super::build::*;
+use super::open_sqlite;
+
+/// Everything that a store shows of itself, as text.
+pub(super) async fn picture(store: &dyn Store) -> anyhow::Result<String> {
+    let mut picture = Vec::new();
+    let page = Page::read(1, 100, &mut Violations::default());
+    for user_id in [None, Some(user(1)), Some(user(2))] {
+        for status in OrderStatus::ALL.map(Some).into_iter().chain([None]) {
+            let filter = OrderFilter { user_id, status };
+            picture.push(format!(
+                "{filter:?}: {:?}",
+                store.list_orders(filter, page).await?
+            ));
+        }
+    }
+    for stage in Stage::ALL {
+        let due = store.due_orders(stage, at(1_000_000), None, 1000).await?;
+        for order in &due {
+            picture.push(format!("{:?}", store.history(order.id).await?));
+        }
+        picture.push(format!("{stage:?}: {due:?}"));
+    }
+    for id in 1..60 {
+        picture.push(format!("{:?}", store.find_order(&order_no(id)).await?));
+    }
+    picture.push(format!(
+        "due: {:?}",
+        store.due_tasks(at(1_000_000), 1000).await?
+    ));
+    picture.push(format!("parked: {:?}", store.parked_tasks(1000).await?));
+    picture.push(format!("cursor: {}", store.feed_cursor().await?));
+    picture.push(format!("health: {:?}", store.health(at(950)).await?));
+    Ok(picture.join("\n"))
+}
+
+/// An operation on the order that was made `back` orders ago; made concrete when its turn comes.
+#[derive(Debug, Clone)]
+enum Step {
+    Insert {
+        user: u64,
+        key: Option<u8>,
+        quantity: i32,
+    },
+    Order {
+        back: u64,
+        what: u8,
+        number: i64,
+    },
+    Follow {
+        back: u64,
+        ids: Vec<u64>,
+        status: PaymentStatus,
+    },
+    Task {
+        back: u64,
+        kind: TaskKind,
+        what: u8,
+    },
+    Lease {
+        holder: u8,
+        now: i64,
+        free: bool,
+    },
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let back = 0_u64..6;
+    let kind = prop::sample::select(TaskKind::ALL.to_vec());
+    let status = prop::sample::select(PaymentStatus::ALL.to_vec());
+    prop_oneof![
+        3 => (1_u64..3, prop::option::of(0_u8..3), 1_i32..3)
+            .prop_map(|(user, key, quantity)| Step::Insert { user, key, quantity }),
+        6 => (back.clone(), 0_u8..9, 0_i64..2_000)
+            .prop_map(|(back, what, number)| Step::Order { back, what, number }),
+        2 => (back.clone(), prop::collection::vec(1_u64..9, 0..3), status)
+            .prop_map(|(back, ids, status)| Step::Follow { back, ids, status }),
+        2 => (back, kind, 0_u8..5).prop_map(|(back, kind, what)| Step::Task { back, kind, what }),
+        1 => (0_u8..3, 0_i64..30, any::<bool>())
+            .prop_map(|(holder, now, free)| Step::Lease { holder, now, free }),
+    ]
+}
+
+/// Makes steps concrete: every insert has an id never used before.
+#[derive(Default)]
+struct Script {
+    last_id: u64,
+    held_until: i64,
+}
+
+impl Script {
+    fn op(&mut self, step: Step) -> Op {
+        match step {
+            Step::Insert {
+                user,
+                key,
+                quantity,
+            } => {
+                self.last_id += 1;
+                let request = key.map(|key| request(user, &format!("k{key}"), quantity));
+                insert(self.last_id, user, request)
+            }
+            Step::Order { back, what, number } => {
+                let id = self.made(back);
+                match what {
+                    0 | 1 => confirm(id, number),
+                    2 => drop_order(id),
+                    3 => abandon(id, Cause::Overdue, number * 10),
+                    4 => cancel(id),
+                    5 => expire(id, number),
+                    6 => ship(id),
+                    7 => complete(id),
+                    _ => pay(id, TOTAL + number % 2),
+                }
+            }
+            Step::Follow {
+                back,
+                mut ids,
+                status,
+            } => {
+                ids.sort_unstable();
+                ids.dedup();
+                let id = self.made(back);
+                follow(
+                    ids.into_iter()
+                        .map(|event_id| event(event_id, id, status))
+                        .collect(),
+                )
+            }
+            Step::Task { back, kind, what } => task(self.made(back), kind, self.task_step(what)),
+            Step::Lease { holder, now, free } => {
+                let take = LeaseStep::Take {
+                    at: at(now),
+                    until: at(now + 10),
+                };
+                lease(
+                    &format!("h{holder}"),
+                    if free { LeaseStep::Free } else { take },
+                )
+            }
+        }
+    }
+
+    fn made(&self, back: u64) -> u64 {
+        self.last_id.saturating_sub(back).max(1)
+    }
+
+    /// Every task is born due at 5,002, 5,003, 5,005 or 5,007: now and then a step meets one.
+    fn task_step(&mut self, what: u8) -> TaskStep {
+        let seen = if self.held_until == 0 {
+            5_002
+        } else {
+            self.held_until
+        };
+        match what {
+            0 => {
+                self.held_until = seen + 1_000;
+                TaskStep::Claim {
+                    seen_due_at: at(seen),
+                    until: at(self.held_until),
+                }
+            }
+            1 => fail(seen, seen, false),
+            2 => fail(seen, seen, true),
+            3 => TaskStep::Resume { at: at(seen) },
+            _ => TaskStep::Done,
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_batches_come_out_the_same_on_memory_and_sqlite(
+        batches in prop::collection::vec(prop::collection::vec(any_step(), 1..10), 1..8),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(run_side_by_side(batches)).unwrap();
+    }
+}
+
+async fn run_side_by_side(batches: Vec<Vec<Step>>) -> anyhow::Result<()> {
+    let folder = testkit::temp_dir()?;
+    let sqlite = open_sqlite(&folder.path().join("order.db")).await?;
+    let memory: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let mut script = Script::default();
+    for steps in batches {
+        let ops: Vec<_> = steps.into_iter().map(|step| script.op(step)).collect();
+        let batch = Batch::from(ops);
+        assert_eq!(
+            memory.apply(batch.clone()).await?,
+            sqlite.apply(batch.clone()).await?,
+            "{batch:?}"
+        );
+        assert_eq!(
+            picture(&*memory).await?,
+            picture(&*sqlite).await?,
+            "{batch:?}"
+        );
+    }
+    sqlite.close().await;
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! Proves that what a transition asks of another service is done: at least once, counted once,
+//! whatever fails on the way; and that what cannot be done is parked, shown, and can be woken.
+
+use std::time::Duration;
+
+use order::domain::{CancelCause, Op, REFUSALS_MAX, Stamp, TaskKind};
+use platform::clock::Clock;
+use platform::combiner::Batch;
+use testkit::eventually;
+
+use crate::fakes::{Act, FakeInventory, FakePayment, Script};
+use crate::shop::{Shop, World, id_of};
+
+/// How one try of a task can go wrong.
+const TROUBLES: [&[Act]; 5] = [
+    &[Act::LoseRequest],
+    &[Act::LoseReply],
+    &[Act::Refuse(40901)],
+    &[Act::Reject, Act::LoseReply],
+    &[
+        Act::LoseReply,
+        Act::LoseRequest,
+        Act::Refuse(40901),
+        Act::LoseReply,
+    ],
+];
+
+async fn in_trouble(
+    pick: impl Fn(&World) -> &Script,
+    act: impl AsyncFn(&Shop, &str),
+    done: impl Fn(&FakeInventory, &FakePayment, &str) -> bool,
+) -> anyhow::Result<()> {
+    for trouble in TROUBLES {
+        let shop = Shop::new().await?;
+        let created = shop.create_paid().await;
+        pick(&shop.world).next(trouble.iter().copied());
+        act(&shop, &created.order_no).await;
+        shop.world.settle().await;
+        let (inventory, payment) = (&shop.world.inventory, &shop.world.payment);
+        assert!(done(inventory, payment, &created.order_no), "{trouble:?}");
+        assert_eq!(pick(&shop.world).calls(), trouble.len() + 1, "{trouble:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_commit_is_tried_until_it_is_done() -> anyhow::Result<()> {
+    let ship = async |shop: &Shop, no: &str| {
+        assert_eq!(
+            shop.ship(no).await.unwrap().code,
+            0,
+            "recorded, so it will be done"
+        );
+    };
+    let done = |inventory: &FakeInventory, _: &FakePayment, no: &str| inventory.is_committed(no);
+    in_trouble(|world| &world.inventory.commits, ship, done).await
+}
+
+#[tokio::test]
+async fn a_release_is_tried_until_it_is_done() -> anyhow::Result<()> {
+    let cancel = async |shop: &Shop, no: &str| {
+        assert_eq!(
+            shop.cancel(no).await.unwrap().code,
+            0,
+            "recorded, so it will be done"
+        );
+    };
+    let done = |inventory: &FakeInventory, _: &FakePayment, no: &str| {
+        inventory.is_fenced(no) && inventory.free(1) == 100
+    };
+    in_trouble(|world| &world.inventory.releases, cancel, done).await
+}
+
+#[tokio::test]
+async fn a_refund_is_tried_until_it_is_done() -> anyhow::Result<()> {
+    let cancel = async |shop: &Shop, no: &str| {
+        let cancelled = shop.cancel(no).await.unwrap();
+        assert_eq!(cancelled.code, 0);
+        assert!(
+            !cancelled.refund_no.is_empty(),
+            "its number is known before it is done"
+        );
+    };
+    let done = |_: &FakeInventory, payment: &FakePayment, _: &str| payment.status(1) == 3;
+    in_trouble(|world| &world.payment.refunds, cancel, done).await
+}
+
+#[tokio::test]
+async fn a_task_whose_writer_died_is_done_by_whoever_finds_it() -> anyhow::Result<()> {
+    let world = World::new();
+    let shop = world.open().await?;
+    let created = shop.create_one().await;
+    let at = world.clock.now();
+    let stamp = Stamp {
+        at,
+        tasks_due_at: at.plus(world.timing.task_lease),
+    };
+    let why = CancelCause::Asked(String::new());
+    let cancel = Op::Cancel {
+        id: id_of(&created),
+        why,
+        stamp,
+    };
+    world.store.apply(Batch::from(vec![cancel])).await?;
+    assert_eq!(world.inventory.releases.calls(), 0, "it may still be at it");
+    world.clock.advance(world.timing.task_lease);
+    eventually("the stock is back", async || {
+        (world.inventory.free(1) == 100).then_some(())
+    })
+    .await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_refused_again_and_again_is_parked_and_delays_nobody() -> anyhow::Result<()> {
+    let shop = Shop::new().await?;
+    let poisoned = shop.create_paid().await;
+    shop.world.payment.refunds.always(Act::Refuse(1));
+    shop.cancel(&poisoned.order_no).await?;
+    let parked = eventually("the refund is parked", async || {
+        shop.world.clock.advance(Duration::from_secs(1));
+        shop.world.store.parked_tasks(10).await.unwrap().pop()
+    })
+    .await;
+    assert_eq!(parked.key.kind, TaskKind::Refund);
+    assert_eq!(
+        (parked.refusals, parked.attempts),
+        (REFUSALS_MAX, REFUSALS_MAX)
+    );
+    assert_eq!(parked.last_error.as_deref(), Some("1 no"));
+    let calls = shop.world.payment.refunds.calls();
+
+    // Everybody else's tasks go on; this one waits for a person.
+    shop.world.clock.advance(Duration::from_hours(1));
+    let other = shop.create_one().await;
+    shop.cancel(&other.order_no).await?;
+    assert_eq!(shop.world.inventory.held_in_all(), 0);
+    assert_eq!(shop.world.payment.refunds.calls(), calls);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_unknown_is_never_parked() -> anyhow::Result<()> {
+    let shop = Shop::new().await?;
+    let created = shop.create_one().await;
+    shop.world.inventory.releases.always(Act::LoseRequest);
+    shop.cancel(&created.order_no).await?;
+    eventually("it was tried many times", async || {
+        shop.world.clock.advance(Duration::from_secs(30));
+        (shop.world.inventory.releases.calls() > 20).then_some(())
+    })
+    .await;
+    assert!(shop.world.store.parked_tasks(10).await?.is_empty());
+    shop.world.inventory.releases.always(Act::Serve);
+    shop.world.settle().await;
+    assert_eq!(shop.world.inventory.free(1), 100);
+    Ok(())
+}
