@@ -9,8 +9,10 @@ use serde::Deserialize;
 use types::Locale;
 
 /// The annotated defaults.
-const DEFAULTS: Source<'_> =
-    Source { name: "built-in defaults", yaml: include_str!("../../../bookstore.yaml") };
+const DEFAULTS: Source<'_> = Source {
+    name: "built-in defaults",
+    yaml: include_str!("../../../bookstore.yaml"),
+};
 /// The file that is read where none is named.
 const FILE_DEFAULT: &str = "bookstore.yaml";
 
@@ -58,7 +60,13 @@ impl Config {
     /// The first mistake, naming the file, the variable or the key.
     pub(crate) fn load(file: Option<&Path>, data_dir: &Path) -> Result<Self, ConfigError> {
         let databases = default_databases(data_dir)?;
-        let mut sources = vec![Source { name: "built-in defaults", yaml: &databases }, DEFAULTS];
+        let mut sources = vec![
+            Source {
+                name: "built-in defaults",
+                yaml: &databases,
+            },
+            DEFAULTS,
+        ];
         let given = read_file(file)?;
         if let Some((name, yaml)) = &given {
             sources.push(Source { name, yaml });
@@ -78,7 +86,11 @@ impl Config {
 
     /// Starts logging: servers tell what they do, other commands only what goes wrong.
     pub(crate) fn start_logs(&self, is_server: bool) -> Result<(), ConfigError> {
-        let filter = if is_server { self.telemetry.log.as_str() } else { "warn" };
+        let filter = if is_server {
+            self.telemetry.log.as_str()
+        } else {
+            "warn"
+        };
         telemetry::start_logs(filter).map_err(|reason| ConfigError::new("telemetry.log", reason))
     }
 
@@ -86,7 +98,10 @@ impl Config {
         if self.telemetry.otlp.is_empty() {
             return Ok(());
         }
-        Err(ConfigError::new("telemetry.otlp", "export of traces is not part of this release"))
+        Err(ConfigError::new(
+            "telemetry.otlp",
+            "export of traces is not part of this release",
+        ))
     }
 }
 
@@ -100,7 +115,9 @@ fn default_databases(data_dir: &Path) -> Result<String, ConfigError> {
         let path = format!("{folder}/{service}.db").replace('\'', "''");
         format!("{service}: {{ database: 'sqlite://{path}' }}\n")
     };
-    Ok(["catalog", "inventory", "order", "payment"].map(line).concat())
+    Ok(["catalog", "inventory", "order", "payment"]
+        .map(line)
+        .concat())
 }
 
 fn read_file(file: Option<&Path>) -> Result<Option<(String, String)>, ConfigError> {

@@ -6,9 +6,12 @@
 //! Start reading at [`commands`] (one short file a subcommand) and [`system`] (four services in one
 //! process).
 
+mod check;
 mod clients;
 mod commands;
 mod config;
+mod demo;
+mod import;
 mod system;
 
 use std::path::PathBuf;
@@ -55,12 +58,17 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = Config::load(arguments.config.as_deref(), &arguments.data_dir)?;
     config.start_logs(arguments.command.is_server())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(arguments.command.run(config))
 }
 
 /// Says one line on standard error.
-#[expect(clippy::print_stderr, reason = "the one line that a person at the terminal must see")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the one line that a person at the terminal must see"
+)]
 fn tell(line: &str) {
     eprintln!("bookstore: {line}");
 }

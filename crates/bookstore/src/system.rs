@@ -31,12 +31,20 @@ pub(crate) struct Listeners {
 
 /// What services get that they do not make themselves.
 pub(crate) fn deps(config: &Config, migrate: bool) -> ServiceDeps {
-    ServiceDeps { clock: Arc::new(SystemClock), locale: config.locale(), migrate }
+    ServiceDeps {
+        clock: Arc::new(SystemClock),
+        locale: config.locale(),
+        migrate,
+    }
 }
 
 /// Binds `address`; `key` names it in the error.
 pub(crate) async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    let port = |source| StartError::Port { key: key.to_owned(), address, source };
+    let port = |source| StartError::Port {
+        key: key.to_owned(),
+        address,
+        source,
+    };
     TcpListener::bind(address).await.map_err(port)
 }
 
@@ -53,7 +61,12 @@ impl System {
             payment: payment.transport(),
         };
         let order = order::start(config.order, deps, upstreams).await?;
-        Ok(Self { catalog, inventory, payment, order })
+        Ok(Self {
+            catalog,
+            inventory,
+            payment,
+            order,
+        })
     }
 
     /// Clients that call the services in process.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use owo_colors::{OwoColorize, Stream};
-use platform::db::{Database, DatabaseUrl, Migration, SchemaState};
+use platform::db::{Database, DatabaseUrl, Inspection, Migration, SchemaState};
 use tokio::net::TcpListener;
 use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
@@ -43,12 +43,28 @@ enum Verdict {
 /// Examines databases, ports and services; exit code 1 where one of them is bad.
 pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<ExitCode> {
     // A configuration with a mistake has stopped the program before it came here.
-    let mut findings = vec![finding("configuration", Verdict::Good, "read, every key known")];
+    let mut findings = vec![finding(
+        "configuration",
+        Verdict::Good,
+        "read, every key known",
+    )];
     let databases = [
-        ("catalog.database", &config.catalog.database, catalog::MIGRATIONS),
-        ("inventory.database", &config.inventory.database, inventory::MIGRATIONS),
+        (
+            "catalog.database",
+            &config.catalog.database,
+            catalog::MIGRATIONS,
+        ),
+        (
+            "inventory.database",
+            &config.inventory.database,
+            inventory::MIGRATIONS,
+        ),
         ("order.database", &config.order.database, order::MIGRATIONS),
-        ("payment.database", &config.payment.database, payment::MIGRATIONS),
+        (
+            "payment.database",
+            &config.payment.database,
+            payment::MIGRATIONS,
+        ),
     ];
     for (key, url, migrations) in databases {
         findings.push(examine_database(key, url, migrations).await);
@@ -65,12 +81,22 @@ pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<Exi
     findings.push(examine_port("gateway.listen", config.gateway.listen).await);
     findings.push(examine_port("telemetry.metrics", config.telemetry.metrics).await);
     report(&findings)?;
-    let bad = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
-    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let bad = findings
+        .iter()
+        .any(|finding| finding.verdict == Verdict::Bad);
+    Ok(if bad {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn finding(subject: &str, verdict: Verdict, detail: impl Into<String>) -> Finding {
-    Finding { subject: subject.to_owned(), verdict, detail: detail.into() }
+    Finding {
+        subject: subject.to_owned(),
+        verdict,
+        detail: detail.into(),
+    }
 }
 
 async fn examine_database(
@@ -78,31 +104,49 @@ async fn examine_database(
     url: &DatabaseUrl,
     migrations: &'static [Migration],
 ) -> Finding {
-    match Database::inspect(url, migrations).await {
-        Ok(SchemaState::Current { steps }) => {
-            finding(key, Verdict::Good, format!("{url}: schema {steps}"))
+    let Inspection { server, schema } = match Database::inspect(url, migrations).await {
+        Ok(inspection) => inspection,
+        Err(error) => return finding(key, Verdict::Bad, format!("{url}: {error}")),
+    };
+    let place = format!("{url} ({server})");
+    match schema {
+        SchemaState::Current { steps } => {
+            finding(key, Verdict::Good, format!("{place}: schema {steps}"))
         }
-        Ok(SchemaState::Absent) => {
-            finding(key, Verdict::Idle, format!("{url}: not there yet; the first start makes it"))
-        }
-        Ok(SchemaState::Behind { applied, steps }) => finding(
+        SchemaState::Absent => finding(
             key,
             Verdict::Idle,
-            format!("{url}: schema {applied} of {steps}; `bookstore migrate` or a start brings it up"),
+            format!("{place}: not there yet; the first start makes it"),
         ),
-        Err(error) => finding(key, Verdict::Bad, format!("{url}: {error}")),
+        SchemaState::Behind { applied, steps } => finding(
+            key,
+            Verdict::Idle,
+            format!(
+                "{place}: schema {applied} of {steps}; `bookstore migrate` or a start brings it up"
+            ),
+        ),
     }
 }
 
 async fn examine_service(key: &str, address: SocketAddr) -> Finding {
     if TcpListener::bind(address).await.is_ok() {
-        return finding(key, Verdict::Idle, format!("{address}: not running, the port is free"));
+        return finding(
+            key,
+            Verdict::Idle,
+            format!("{address}: not running, the port is free"),
+        );
     }
     match tokio::time::timeout(PATIENCE, ask_health(address)).await {
-        Ok(Ok(ServingStatus::Serving)) => finding(key, Verdict::Good, format!("{address}: serving")),
+        Ok(Ok(ServingStatus::Serving)) => {
+            finding(key, Verdict::Good, format!("{address}: serving"))
+        }
         Ok(Ok(_)) => finding(key, Verdict::Bad, format!("{address}: up, but not serving")),
         Ok(Err(reason)) => finding(key, Verdict::Bad, format!("{address}: {reason}")),
-        Err(_) => finding(key, Verdict::Bad, format!("{address}: no answer to a health check")),
+        Err(_) => finding(
+            key,
+            Verdict::Bad,
+            format!("{address}: no answer to a health check"),
+        ),
     }
 }
 
@@ -112,7 +156,9 @@ async fn ask_health(address: SocketAddr) -> Result<ServingStatus, String> {
         .connect()
         .await
         .map_err(|_| "cannot be listened on, and answers no connection".to_owned())?;
-    let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
+    let answer = HealthClient::new(channel)
+        .check(HealthCheckRequest::default())
+        .await;
     let answer = answer.map_err(|_| "taken by a program that is not a bookstore".to_owned())?;
     Ok(answer.into_inner().status())
 }
@@ -129,11 +175,22 @@ async fn examine_port(key: &str, address: SocketAddr) -> Finding {
 
 fn report(findings: &[Finding]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    for Finding { subject, verdict, detail } in findings {
+    for Finding {
+        subject,
+        verdict,
+        detail,
+    } in findings
+    {
         let mark = match verdict {
-            Verdict::Good => "ok ".if_supports_color(Stream::Stdout, |m| m.green()).to_string(),
-            Verdict::Idle => "-  ".if_supports_color(Stream::Stdout, |m| m.yellow()).to_string(),
-            Verdict::Bad => "BAD".if_supports_color(Stream::Stdout, |m| m.red()).to_string(),
+            Verdict::Good => "ok "
+                .if_supports_color(Stream::Stdout, |m| m.green())
+                .to_string(),
+            Verdict::Idle => "-  "
+                .if_supports_color(Stream::Stdout, |m| m.yellow())
+                .to_string(),
+            Verdict::Bad => "BAD"
+                .if_supports_color(Stream::Stdout, |m| m.red())
+                .to_string(),
         };
         writeln!(out, "{mark}  {subject:<20} {detail}")?;
     }

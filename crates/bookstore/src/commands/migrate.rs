@@ -17,7 +17,11 @@ pub(crate) struct MigrateArgs {}
 pub(crate) async fn run(_args: MigrateArgs, config: Config) -> anyhow::Result<ExitCode> {
     let databases = [
         ("catalog", &config.catalog.database, catalog::MIGRATIONS),
-        ("inventory", &config.inventory.database, inventory::MIGRATIONS),
+        (
+            "inventory",
+            &config.inventory.database,
+            inventory::MIGRATIONS,
+        ),
         ("order", &config.order.database, order::MIGRATIONS),
         ("payment", &config.payment.database, payment::MIGRATIONS),
     ];

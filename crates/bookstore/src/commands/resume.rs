@@ -16,8 +16,14 @@ pub(crate) struct ResumeArgs {}
 
 /// Wakes every parked task; a running order service picks them up within a second.
 pub(crate) async fn run(_args: ResumeArgs, config: Config) -> anyhow::Result<ExitCode> {
-    let unavailable = |source| StartError::Database { service: "order", source };
-    let options = DatabaseOptions { migrate: false, ..DatabaseOptions::default() };
+    let unavailable = |source| StartError::Database {
+        service: "order",
+        source,
+    };
+    let options = DatabaseOptions {
+        migrate: false,
+        ..DatabaseOptions::default()
+    };
     let database = Database::open(&config.order.database, order::MIGRATIONS, options)
         .await
         .map_err(unavailable)?;

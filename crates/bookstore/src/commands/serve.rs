@@ -89,9 +89,18 @@ pub(crate) async fn run(args: ServeArgs, config: Config) -> anyhow::Result<ExitC
     let service = args.service.start(config, !args.no_migrate).await?;
 
     let mut out = std::io::stdout().lock();
-    writeln!(out, "bookstore {} {name} is ready", env!("CARGO_PKG_VERSION"))?;
+    writeln!(
+        out,
+        "bookstore {} {name} is ready",
+        env!("CARGO_PKG_VERSION")
+    )?;
     writeln!(out, "  {name:<10} {}", listener.local_addr()?)?;
-    writeln!(out, "  {:<10} http://{}/metrics", "metrics", metrics_listener.local_addr()?)?;
+    writeln!(
+        out,
+        "  {:<10} http://{}/metrics",
+        "metrics",
+        metrics_listener.local_addr()?
+    )?;
     out.flush()?;
     drop(out);
 

@@ -39,7 +39,8 @@ pub(crate) async fn run(args: UpArgs, config: Config) -> anyhow::Result<ExitCode
         };
         tokio::join!(page, services);
     };
-    Ok(signals.guard(shutdown.clone(), server).await)
+    // On the heap: four services' futures are large for a stack.
+    Ok(signals.guard(shutdown.clone(), Box::pin(server)).await)
 }
 
 fn announce(listeners: &Listeners, metrics: &tokio::net::TcpListener) -> anyhow::Result<()> {
@@ -48,7 +49,12 @@ fn announce(listeners: &Listeners, metrics: &tokio::net::TcpListener) -> anyhow:
     for (name, address) in listeners.addresses()? {
         writeln!(out, "  {name:<10} {address}")?;
     }
-    writeln!(out, "  {:<10} http://{}/metrics", "metrics", metrics.local_addr()?)?;
+    writeln!(
+        out,
+        "  {:<10} http://{}/metrics",
+        "metrics",
+        metrics.local_addr()?
+    )?;
     writeln!(out, "Ctrl-C drains and stops.")?;
     Ok(out.flush()?)
 }

@@ -1,0 +1,100 @@
+//! `bookstore check`: audits all four databases, while the system runs or not.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use platform::clock::pause;
+use platform::config::human_duration;
+use platform::deadline::Deadline;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as ValueError, StrDeserializer};
+
+use crate::check::{Databases, Inquiry, Report};
+use crate::config::Config;
+
+/// The first wait before everything is read again; it doubles up to `PAUSE_MAX`.
+const PAUSE_FIRST: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(4);
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Print one JSON object that lists everything
+    #[arg(long)]
+    json: bool,
+
+    /// How long a doubt may take to clear up, as 30s or 2m: databases are read one after another,
+    /// and a running system mends some things by itself
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_wait)]
+    wait: Duration,
+}
+
+/// Audits the databases; exit code 1 where a law is broken.
+///
+/// # Errors
+/// A database that cannot be read.
+pub(crate) async fn run(args: CheckArgs, config: Config) -> anyhow::Result<ExitCode> {
+    let databases = Databases::open(&config)?;
+    let audited = audit(&databases, args.wait).await;
+    databases.close().await;
+    let report = audited?;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        report.write_json(&mut out)?;
+    } else {
+        report.write_text(&mut out)?;
+    }
+    out.flush()?;
+    Ok(if report.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Reads everything, and again while there are doubts and time for them.
+async fn audit(databases: &Databases, wait: Duration) -> anyhow::Result<Report> {
+    let (started, deadline) = (Instant::now(), Deadline::after(wait));
+    let mut facts = databases.read().await?;
+    let mut inquiry = Inquiry::open(&facts);
+    let mut rest = PAUSE_FIRST;
+    while inquiry.is_open() && !deadline.has_passed() {
+        pause(rest.min(deadline.remaining())).await;
+        rest = rest.saturating_mul(2).min(PAUSE_MAX);
+        // One reading in memory at a time.
+        drop(facts);
+        facts = databases.read().await?;
+        inquiry.hear(&facts);
+    }
+    let readings = inquiry.readings();
+    Ok(Report::new(
+        inquiry.close(),
+        &facts,
+        readings,
+        started.elapsed(),
+    ))
+}
+
+fn parse_wait(text: &str) -> Result<Duration, ValueError> {
+    let text: StrDeserializer<'_, ValueError> = text.into_deserializer();
+    human_duration::deserialize(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_read_with_its_unit() {
+        assert_eq!(parse_wait("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(parse_wait("0s"), Ok(Duration::ZERO));
+        assert!(
+            parse_wait("soon")
+                .unwrap_err()
+                .to_string()
+                .starts_with("must be a duration")
+        );
+    }
+}

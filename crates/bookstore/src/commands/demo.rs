@@ -1,0 +1,41 @@
+//! `bookstore demo`: an order's life and what can go wrong in it, played for a person to read.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::config::Config;
+use crate::demo::{Against, Scene, Stage, play};
+
+/// The exit code of a demonstration that was interrupted.
+const INTERRUPTED: u8 = 130;
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// The system to play on [default: the running one; one of its own where none is running]
+    #[arg(long, value_enum)]
+    against: Option<Against>,
+}
+
+/// Plays all chapters; exit code 1 where an answer was not as promised.
+pub(crate) async fn run(args: DemoArgs, config: Config) -> anyhow::Result<ExitCode> {
+    let locale = config.locale();
+    let scene = Box::pin(Scene::set(args.against, config)).await?;
+    let mut stage = Stage::new(scene.clients(), locale, Box::new(io::stdout()));
+    let played = tokio::select! {
+        played = play(&mut stage, &scene) => Some(played),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    // Also after Ctrl-C: a system of its own must not leave its folder behind.
+    scene.strike().await;
+    match played {
+        None => Ok(ExitCode::from(INTERRUPTED)),
+        Some(Ok(true)) => Ok(ExitCode::SUCCESS),
+        Some(Ok(false)) => Ok(ExitCode::FAILURE),
+        // The reader left, as `head` does; nothing to tell, and nobody to tell it to.
+        Some(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::FAILURE),
+        Some(Err(error)) => Err(error.into()),
+    }
+}
