@@ -1,1 +1,22 @@
-//! Placeholder.
+//! Harness of the whole-system tests: the program as a real process, and clients over real ports.
+//!
+//! Owns: finding the binary ([`program`]), starting, killing and restarting it ([`Shop`]), calling
+//! it ([`Clients`], [`Rpc`]), and the few steps that most stories begin with ([`goods`]).
+//! Never does: a look inside; what a test knows it learns as a user would, through ports, commands
+//! and, where it plants a fault, the database files.
+//!
+//! Start reading at [`Shop`].
+
+mod clients;
+mod command;
+pub mod goods;
+mod process;
+mod program;
+mod rpc;
+mod shop;
+
+pub use clients::{Clients, ENGLISH};
+pub use command::{Ran, run_to_end, run_within};
+pub use program::{program, repository, setting, setting_number};
+pub use rpc::{Answer, Rpc};
+pub use shop::{Layout, Service, Shop, ShopPlan};

@@ -1,0 +1,393 @@
+//! The whole system as processes on a folder of its own: start, kill, restart, ask.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use platform::clock::pause;
+use tempfile::TempDir;
+
+use crate::clients::Clients;
+use crate::command::{Ran, run_to_end};
+use crate::process::Process;
+use crate::program::program;
+
+/// How the services are spread over processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// `bookstore up`: one process.
+    Together,
+    /// Four `bookstore serve`: a process a service.
+    Apart,
+}
+
+/// The four services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// Port 9003 by default.
+    Catalog,
+    /// Port 9004 by default.
+    Inventory,
+    /// Port 9005 by default.
+    Order,
+    /// Port 9006 by default.
+    Payment,
+}
+
+impl Service {
+    /// All four, those first that others call.
+    pub const ALL: [Self; 4] = [Self::Catalog, Self::Inventory, Self::Payment, Self::Order];
+
+    /// The name on the command line and in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Catalog => "catalog",
+            Self::Inventory => "inventory",
+            Self::Order => "order",
+            Self::Payment => "payment",
+        }
+    }
+}
+
+/// What a shop is started with.
+#[derive(Debug, Default)]
+pub struct ShopPlan {
+    settings: Vec<(String, String)>,
+}
+
+impl ShopPlan {
+    /// Sets a variable of the configuration: `ORDER__PAYMENT_TIMEOUT` to `1s`.
+    #[must_use]
+    pub fn set(mut self, path: &str, value: &str) -> Self {
+        self.settings
+            .push((format!("BOOKSTORE_{path}"), value.to_owned()));
+        self
+    }
+
+    /// Starts it on a fresh folder and waits until it is ready.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub async fn start(self, layout: Layout) -> anyhow::Result<Shop> {
+        let mut shop = Shop::closed(self, layout)?;
+        shop.start().await?;
+        Ok(shop)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Ports {
+    catalog: u16,
+    inventory: u16,
+    order: u16,
+    payment: u16,
+}
+
+/// A running system; its processes die with this value, and its log is shown if the test failed.
+pub struct Shop {
+    folder: TempDir,
+    layout: Layout,
+    settings: Vec<(String, String)>,
+    ports: Ports,
+    processes: Vec<(Option<Service>, Process)>,
+    announced: Vec<String>,
+}
+
+impl Shop {
+    /// A plan with nothing but defaults.
+    pub fn plan() -> ShopPlan {
+        ShopPlan::default()
+    }
+
+    /// A fresh system with defaults, in one process.
+    ///
+    /// # Errors
+    /// Where it does not start.
+    pub async fn open() -> anyhow::Result<Self> {
+        Self::plan().start(Layout::Together).await
+    }
+
+    /// A folder and ports for a system that is not started yet.
+    ///
+    /// # Errors
+    /// Where there is no folder to be had, or no ports.
+    pub fn closed(plan: ShopPlan, layout: Layout) -> anyhow::Result<Self> {
+        Ok(Self {
+            folder: testkit::temp_dir()?,
+            layout,
+            settings: plan.settings,
+            ports: Ports::pick()?,
+            processes: Vec::new(),
+            announced: Vec::new(),
+        })
+    }
+
+    /// Starts what is not running, on the same folder and ports as before.
+    ///
+    /// # Errors
+    /// Where a process ends before it is ready.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        let tries = 5;
+        for attempt in 1..=tries {
+            let error = match self.start_missing().await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            // A neighbour on this machine may hold a port for a moment.
+            let log = self.log();
+            if attempt == tries || !log.contains("cannot listen") {
+                return Err(error.context(log));
+            }
+            pause(Duration::from_millis(300)).await;
+        }
+        bail!("unreachable: the last try answers");
+    }
+
+    async fn start_missing(&mut self) -> anyhow::Result<()> {
+        let mut started = Vec::new();
+        for (service, arguments) in self.missing() {
+            let name = service.map_or("up", Service::name);
+            let stdout = self.folder.path().join(format!("{name}.out"));
+            let mut command = self.command(&arguments)?;
+            started.push((
+                service,
+                Process::spawn(&mut command, &stdout, &self.log_path())?,
+            ));
+        }
+        for (service, process) in &mut started {
+            let name = service.map_or("up", Service::name);
+            let said = process
+                .ready()
+                .await
+                .with_context(|| format!("`bookstore {name}`"))?;
+            self.announced.push(said);
+        }
+        self.processes.append(&mut started);
+        Ok(())
+    }
+
+    fn missing(&self) -> Vec<(Option<Service>, Vec<&'static str>)> {
+        let running = |service| self.processes.iter().any(|(who, _)| *who == service);
+        let wanted: Vec<_> = match self.layout {
+            Layout::Together => vec![(None, vec!["up"])],
+            Layout::Apart => Service::ALL
+                .map(|service| (Some(service), vec!["serve", service.name()]))
+                .into(),
+        };
+        wanted
+            .into_iter()
+            .filter(|(service, _)| !running(*service))
+            .collect()
+    }
+
+    /// `bookstore` with this shop's folder, ports and settings.
+    ///
+    /// # Errors
+    /// Where there is no program to test.
+    pub fn command(&self, arguments: &[&str]) -> anyhow::Result<Command> {
+        let mut command = Command::new(program()?);
+        for (name, _) in std::env::vars_os() {
+            let is_ours = name.to_string_lossy().starts_with("BOOKSTORE_");
+            if is_ours {
+                command.env_remove(name);
+            }
+        }
+        let Ports {
+            catalog,
+            inventory,
+            order,
+            payment,
+        } = self.ports;
+        let ports = [
+            ("CATALOG", catalog),
+            ("INVENTORY", inventory),
+            ("ORDER", order),
+            ("PAYMENT", payment),
+        ];
+        for (name, port) in ports {
+            command.env(
+                format!("BOOKSTORE_{name}__LISTEN"),
+                format!("127.0.0.1:{port}"),
+            );
+            if name != "ORDER" {
+                let url = format!("http://127.0.0.1:{port}");
+                command.env(format!("BOOKSTORE_ORDER__{name}"), url);
+            }
+        }
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(self.data())
+            // A bookstore.yaml where the tests were started must not reach in.
+            .current_dir(self.folder.path())
+            .env("BOOKSTORE_GATEWAY__LISTEN", "127.0.0.1:0")
+            .env("BOOKSTORE_TELEMETRY__METRICS", "127.0.0.1:0")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)));
+        Ok(command)
+    }
+
+    /// Runs a subcommand against this shop.
+    ///
+    /// # Errors
+    /// Where it cannot be started, or does not end.
+    pub async fn run(&self, arguments: &[&str]) -> anyhow::Result<Ran> {
+        run_to_end(self.command(arguments)?).await
+    }
+
+    /// Runs the auditor, which must find nothing wrong within 30 s.
+    ///
+    /// # Errors
+    /// What it found.
+    pub async fn expect_clean(&self) -> anyhow::Result<()> {
+        self.run(&["check", "--wait", "30s"])
+            .await?
+            .expect_code(0)?;
+        Ok(())
+    }
+
+    /// Clients of all four services.
+    ///
+    /// # Errors
+    /// Where an address is none.
+    pub fn clients(&self) -> anyhow::Result<Clients> {
+        let Ports {
+            catalog,
+            inventory,
+            order,
+            payment,
+        } = self.ports;
+        Clients::connect(catalog, inventory, order, payment)
+    }
+
+    /// The port of a service.
+    pub const fn port(&self, service: Service) -> u16 {
+        match service {
+            Service::Catalog => self.ports.catalog,
+            Service::Inventory => self.ports.inventory,
+            Service::Order => self.ports.order,
+            Service::Payment => self.ports.payment,
+        }
+    }
+
+    /// What every process printed when it was ready, the latest last.
+    pub fn announced(&self) -> &[String] {
+        &self.announced
+    }
+
+    /// The folder of the databases.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for the test's own files.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// What the processes wrote on stderr so far.
+    pub fn log(&self) -> String {
+        std::fs::read(self.log_path())
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// Kills every process with SIGKILL.
+    ///
+    /// # Errors
+    /// Where one could not be killed.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        for (_, process) in &mut self.processes {
+            process.kill()?;
+        }
+        self.processes.clear();
+        Ok(())
+    }
+
+    /// Kills one service's process with SIGKILL; the others go on.
+    ///
+    /// # Errors
+    /// Where it has no process of its own.
+    pub fn kill_one(&mut self, service: Service) -> anyhow::Result<()> {
+        let place = self
+            .processes
+            .iter()
+            .position(|(who, _)| *who == Some(service));
+        let (_, mut process) = self.processes.remove(place.context("no such process")?);
+        process.kill()
+    }
+
+    /// Sends SIGTERM to every process; they go on draining.
+    ///
+    /// # Errors
+    /// Where a signal cannot be sent.
+    pub fn terminate(&self) -> anyhow::Result<()> {
+        self.processes
+            .iter()
+            .try_for_each(|(_, process)| process.signal("TERM"))
+    }
+
+    /// Waits until every process has ended by itself.
+    ///
+    /// # Errors
+    /// Where one does not end.
+    pub async fn ended(&mut self) -> anyhow::Result<Vec<ExitStatus>> {
+        let mut statuses = Vec::new();
+        for (_, process) in &mut self.processes {
+            statuses.push(process.ended().await?);
+        }
+        self.processes.clear();
+        Ok(statuses)
+    }
+}
+
+impl Drop for Shop {
+    /// Shows the end of the log; the test runner keeps it to itself where the test passed.
+    #[expect(
+        clippy::print_stderr,
+        reason = "the runner shows it where the test failed"
+    )]
+    fn drop(&mut self) {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        let tail = lines.len().saturating_sub(80);
+        eprintln!(
+            "--- the end of the log\n{}",
+            lines.get(tail..).unwrap_or_default().join("\n")
+        );
+    }
+}
+
+impl Ports {
+    /// Four ports that are free now, below those that the system hands out to outgoing connections.
+    fn pick() -> anyhow::Result<Self> {
+        Ok(Self {
+            catalog: free_port()?,
+            inventory: free_port()?,
+            order: free_port()?,
+            payment: free_port()?,
+        })
+    }
+}
+
+/// A port that nobody listens on; tests in other processes start to look elsewhere.
+fn free_port() -> anyhow::Result<u16> {
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let pid = u16::try_from(std::process::id() % u32::from(COUNT))?;
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::SeqCst);
+        let offset = pid.wrapping_mul(67).wrapping_add(step) % COUNT;
+        if TcpListener::bind(("127.0.0.1", FIRST + offset)).is_ok() {
+            return Ok(FIRST + offset);
+        }
+    }
+    bail!("no free port from {FIRST} on");
+}
