@@ -10,7 +10,7 @@ use catalog::store::{MemoryStore, Store};
 use proptest::prelude::*;
 use types::{BookId, Fen, Page, UnixMillis, Violations};
 
-use crate::harness::open_sqlite;
+use crate::harness::{open_mysql, open_sqlite};
 
 fn id(number: u64) -> BookId {
     BookId::new(number).unwrap()
@@ -211,6 +211,17 @@ macro_rules! on_every_store {
                 store.close().await;
             })+
         }
+
+        mod mysql {
+            use crate::harness::open_mysql;
+            $(#[tokio::test]
+            async fn $test() {
+                if let Some(store) = open_mysql().await {
+                    super::$test(store.as_ref()).await;
+                    store.close().await;
+                }
+            })+
+        }
     };
 }
 
@@ -250,15 +261,13 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![3 => publish, 3 => update, 1 => (1..10_u64).prop_map(unpublish)]
 }
 
-async fn same_outcomes_and_books(batches: &[Vec<Op>]) -> Result<(), TestCaseError> {
-    let dir = testkit::temp_dir().unwrap();
-    let stores: [Arc<dyn Store>; 2] = [Arc::new(MemoryStore::new()), open_sqlite(dir.path()).await];
-    let [model, sqlite] = &stores;
+async fn same_outcomes_and_books(
+    sql: Arc<dyn Store>,
+    batches: &[Vec<Op>],
+) -> Result<(), TestCaseError> {
+    let model = MemoryStore::new();
     for batch in batches {
-        prop_assert_eq!(
-            apply(model.as_ref(), batch).await,
-            apply(sqlite.as_ref(), batch).await
-        );
+        prop_assert_eq!(apply(&model, batch).await, apply(sql.as_ref(), batch).await);
         let seen = async |store: &dyn Store| {
             let mut books = store
                 .load_books(&(1..99).map(id).collect::<Vec<_>>())
@@ -272,20 +281,45 @@ async fn same_outcomes_and_books(batches: &[Vec<Op>]) -> Result<(), TestCaseErro
                 store.list_changes(Revision::START, 100).await.unwrap(),
             )
         };
-        prop_assert_eq!(seen(model.as_ref()).await, seen(sqlite.as_ref()).await);
+        prop_assert_eq!(seen(&model).await, seen(sql.as_ref()).await);
     }
-    sqlite.close().await;
+    sql.close().await;
     Ok(())
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_batches_do_the_same_on_every_store(
+    fn random_batches_do_the_same_on_sqlite_as_on_the_model(
         batches in prop::collection::vec(prop::collection::vec(op(), 1..8), 1..8)
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(same_outcomes_and_books(&batches))?;
+        runtime().block_on(async {
+            let dir = testkit::temp_dir().unwrap();
+            same_outcomes_and_books(open_sqlite(dir.path()).await, &batches).await
+        })?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_batches_do_the_same_on_mysql_as_on_the_model(
+        batches in prop::collection::vec(prop::collection::vec(op(), 1..8), 1..8)
+    ) {
+        runtime().block_on(async {
+            match open_mysql().await {
+                Some(store) => same_outcomes_and_books(store, &batches).await,
+                None => Ok(()),
+            }
+        })?;
     }
 }

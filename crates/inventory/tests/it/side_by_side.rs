@@ -1,7 +1,7 @@
-//! Proves that SQLite does what the model does: both get the same random batches, and must give
+//! Proves that SQLite and MySQL do what the model does: both get the same random batches, and must give
 //! the same answers and hold the same balances, ledger, sums and audit.
 
-use inventory::domain::{Entry, Movement, Op, Reference, Stock};
+use inventory::domain::{Command, Entry, Movement, Op, Reference, Stock};
 use inventory::store::memory::MemoryStore;
 use inventory::store::sql::SqlStore;
 use inventory::store::{LedgerSums, Store};
@@ -50,30 +50,43 @@ fn entry_of(row: &Row) -> Result<Entry, DbError> {
 }
 
 /// Gives both stores the same batches and compares everything that can be seen.
-async fn run_side_by_side(batches: Vec<Vec<Op>>) {
-    let folder = TestDatabase::new();
+async fn run_side_by_side(folder: TestDatabase, batches: Vec<Vec<Op>>) {
     let database = folder.open().await;
-    let (model, sqlite) = (MemoryStore::new(), SqlStore::new(database.clone()));
+    let (model, sql) = (MemoryStore::new(), SqlStore::new(database.clone()));
     for batch in batches {
         let expected = apply(&model, batch.clone()).await;
-        assert_eq!(apply(&sqlite, batch.clone()).await, expected, "{batch:?}");
+        assert_eq!(apply(&sql, batch.clone()).await, expected, "{batch:?}");
     }
     let mut books = [book(1), book(2), book(3)];
     let expected = model.read_stocks(&books).await.unwrap();
     books.reverse();
-    let mut stored = sqlite.read_stocks(&books).await.unwrap();
+    let mut stored = sql.read_stocks(&books).await.unwrap();
     stored.sort_by_key(|stock| stock.book);
     assert_eq!(stored, expected);
     assert_eq!(ledger_of(&database).await, model.ledger());
-    let audit = sqlite.read_audit().await.unwrap();
+    let audit = sql.read_audit().await.unwrap();
     assert_eq!(audit.problems, []);
     assert_eq!(audit, model.read_audit().await.unwrap());
     let start = LedgerSums::default();
     assert_eq!(
-        sqlite.read_sums(start).await.unwrap(),
+        sql.read_sums(start).await.unwrap(),
         model.read_sums(start).await.unwrap()
     );
-    sqlite.close().await;
+    sql.close().await;
+}
+
+/// Stock for three books, then the batches.
+fn stocked(batches: Vec<Vec<Command>>) -> Vec<Vec<Op>> {
+    let mut batches: Vec<Vec<Op>> = batches.into_iter().map(ops).collect();
+    batches.insert(0, ops((1..=3).map(|id| restock(id, 15, "")).collect()));
+    batches
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 proptest! {
@@ -83,9 +96,21 @@ proptest! {
     fn sqlite_does_what_the_model_does(
         batches in prop::collection::vec(prop::collection::vec(any_command(), 1..12), 1..10)
     ) {
-        let mut batches: Vec<Vec<Op>> = batches.into_iter().map(ops).collect();
-        batches.insert(0, ops((1..=3).map(|id| restock(id, 15, "")).collect()));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(run_side_by_side(batches));
+        runtime().block_on(run_side_by_side(TestDatabase::new(), stocked(batches)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn mysql_does_what_the_model_does(
+        batches in prop::collection::vec(prop::collection::vec(any_command(), 1..12), 1..10)
+    ) {
+        runtime().block_on(async {
+            if let Some(database) = TestDatabase::mysql().await {
+                run_side_by_side(database, stocked(batches)).await;
+            }
+        });
     }
 }

@@ -1,4 +1,4 @@
-//! One suite for every store: the same functions run on the model and on SQLite. What only a
+//! One suite for every store: the same functions run on the model, on SQLite and on MySQL. What only a
 //! database can do (be opened again, serve two replicas, use an index) follows at the end.
 
 use std::sync::Arc;
@@ -19,19 +19,30 @@ use crate::stories::{
 
 /// A database of the test's own, gone when it is dropped.
 pub(crate) struct TestDatabase {
-    folder: TempDir,
+    url: DatabaseUrl,
+    _folder: Option<TempDir>,
 }
 
 impl TestDatabase {
     pub(crate) fn new() -> Self {
+        let folder = testkit::temp_dir().unwrap();
         Self {
-            folder: testkit::temp_dir().unwrap(),
+            url: DatabaseUrl::sqlite(folder.path().join("inventory.db")),
+            _folder: Some(folder),
         }
     }
 
+    /// One on the MySQL-protocol server; `None` where there is none.
+    pub(crate) async fn mysql() -> Option<Self> {
+        let server = testkit::servers::mysql().await.unwrap()?;
+        Some(Self {
+            url: server.new_database().await.unwrap(),
+            _folder: None,
+        })
+    }
+
     pub(crate) async fn open(&self) -> Database {
-        let url = DatabaseUrl::sqlite(self.folder.path().join("inventory.db"));
-        Database::open(&url, MIGRATIONS, DatabaseOptions::default())
+        Database::open(&self.url, MIGRATIONS, DatabaseOptions::default())
             .await
             .unwrap()
     }
@@ -59,6 +70,17 @@ macro_rules! on_every_store {
             $(#[tokio::test]
             async fn $name() {
                 let database = super::TestDatabase::new();
+                let store = super::SqlStore::new(database.open().await);
+                super::$name(&store).await;
+                super::Store::close(&store).await;
+            })+
+        }
+        mod mysql {
+            $(#[tokio::test]
+            async fn $name() {
+                let Some(database) = super::TestDatabase::mysql().await else {
+                    return;
+                };
                 let store = super::SqlStore::new(database.open().await);
                 super::$name(&store).await;
                 super::Store::close(&store).await;

@@ -14,6 +14,8 @@ mod fakes;
 mod feed;
 mod methods;
 mod pay;
+mod queue;
+mod redis;
 mod replicas;
 mod saga;
 mod shop;

@@ -9,6 +9,7 @@ use order::{Config, Upstreams};
 use platform::StartError;
 use platform::clock::SystemClock;
 use platform::config::{Source, load};
+use platform::discovery::StaticRegistry;
 use platform::server::ServiceDeps;
 use testkit::serve;
 use types::Locale;
@@ -57,7 +58,7 @@ async fn a_configured_service_serves_from_its_file() -> anyhow::Result<()> {
     let mut config = config(YAML)?;
     assert_eq!(config.payment_timeout, Duration::from_mins(15));
     config.database = platform::db::DatabaseUrl::sqlite(folder.path().join("new/order.db"));
-    Upstreams::connect(&config)?;
+    Upstreams::discover(&config, &StaticRegistry::default())?;
 
     let world = World::new();
     let server = serve(order::start(config, deps(), upstreams(&world)).await?).await?;
@@ -87,6 +88,26 @@ async fn a_mistake_in_the_configuration_is_named() -> anyhow::Result<()> {
         Err(StartError::Config { key, .. }) => assert_eq!(key, "order.payment_timeout"),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("an order cannot be paid in no time"),
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_redis_out_of_reach_is_named_without_its_password() -> anyhow::Result<()> {
+    let folder = testkit::temp_dir()?;
+    let url = "redis://:s3cret@127.0.0.1:1/2";
+    let mut config = config(&YAML.replace("embedded", url))?;
+    config.database = platform::db::DatabaseUrl::sqlite(folder.path().join("order.db"));
+    match order::start(config, deps(), upstreams(&World::new())).await {
+        Err(StartError::Config { key, reason }) => {
+            assert_eq!(key, "order.delay_queue");
+            assert!(
+                reason.starts_with("redis://:***@127.0.0.1:1/2: "),
+                "{reason}"
+            );
+        }
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("nobody listens there"),
     }
     Ok(())
 }

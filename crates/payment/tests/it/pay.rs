@@ -240,7 +240,7 @@ async fn a_caller_whose_deadline_passes_is_told_nothing_is_certain_and_the_payme
     gateway.set_deaf(true);
     let server = start(gateway.clone(), HASTY).await;
     let status = server
-        .pay_within(1, Duration::from_millis(300))
+        .pay_within(1, Duration::from_secs(1))
         .await
         .unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);

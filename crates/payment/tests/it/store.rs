@@ -22,6 +22,13 @@ async fn open(folder: &TempDir) -> Arc<dyn Store> {
     Arc::new(SqlStore::open(&url, true).await.unwrap())
 }
 
+/// A store on the MySQL-protocol server; `None` where there is none.
+async fn open_mysql() -> Option<(Arc<dyn Store>, DatabaseUrl)> {
+    let server = testkit::servers::mysql().await.unwrap()?;
+    let url = server.new_database().await.unwrap();
+    Some((Arc::new(SqlStore::open(&url, true).await.unwrap()), url))
+}
+
 /// Runs each function on a store of each kind, each on a store of its own.
 macro_rules! on_every_store {
     ($($test:ident),+ $(,)?) => {
@@ -37,6 +44,15 @@ macro_rules! on_every_store {
             async fn $test() {
                 let folder = testkit::temp_dir().unwrap();
                 super::$test(super::open(&folder).await).await;
+            })+
+        }
+
+        mod mysql {
+            $(#[tokio::test]
+            async fn $test() {
+                if let Some((store, _)) = super::open_mysql().await {
+                    super::$test(store).await;
+                }
             })+
         }
     };
@@ -246,12 +262,11 @@ async fn two_replicas_on_one_database_number_one_feed() {
     }
 }
 
-/// Random batches on the model and on SQLite side by side.
-#[test]
-fn the_sql_store_is_the_model() {
+/// Gives the same random batches to the model and to a SQL store, `cases` times.
+fn compare_many(cases: u32, compare: impl AsyncFn(Vec<Vec<Step>>)) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let config = ProptestConfig {
-        cases: 48,
+        cases,
         failure_persistence: None,
         ..Default::default()
     };
@@ -263,9 +278,26 @@ fn the_sql_store_is_the_model() {
     outcome.unwrap();
 }
 
-async fn compare(batches: Vec<Vec<Step>>) {
-    let folder = testkit::temp_dir().unwrap();
-    let (model, sql) = (MemoryStore::new(), open(&folder).await);
+#[test]
+fn sqlite_is_the_model() {
+    compare_many(48, async |batches| {
+        let folder = testkit::temp_dir().unwrap();
+        let url = DatabaseUrl::sqlite(folder.path().join("payment.db"));
+        compare(batches, open(&folder).await, url).await;
+    });
+}
+
+#[test]
+fn mysql_is_the_model() {
+    compare_many(12, async |batches| {
+        if let Some((store, url)) = open_mysql().await {
+            compare(batches, store, url).await;
+        }
+    });
+}
+
+async fn compare(batches: Vec<Vec<Step>>, sql: Arc<dyn Store>, url: DatabaseUrl) {
+    let model = MemoryStore::new();
     let mut world = World::new();
     for batch in batches {
         let ops: Vec<Op> = batch.iter().filter_map(|step| world.op(step)).collect();
@@ -285,7 +317,6 @@ async fn compare(batches: Vec<Vec<Step>>) {
         );
         assert_eq!(events.unwrap(), expected.unwrap());
     }
-    let url = DatabaseUrl::sqlite(folder.path().join("payment.db"));
     let database = platform::db::Database::open_read_only(&url).unwrap();
     let audit = payment::audit::audit(&database).await.unwrap();
     assert_eq!(audit.findings, [], "the auditor agrees");

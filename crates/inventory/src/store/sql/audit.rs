@@ -17,9 +17,9 @@ const LEDGER_SUMS: &str = "SELECT book_id, SUM(change_quantity), SUM(change_rese
 const CHAIN_BREAKS: &str = "SELECT book_id, version_after FROM (\
     SELECT book_id, version_after, change_quantity, change_reserved, quantity_after, \
         reserved_after, \
-        LAG(quantity_after, 1, 0) OVER (PARTITION BY book_id ORDER BY version_after) AS quantity_before, \
-        LAG(reserved_after, 1, 0) OVER (PARTITION BY book_id ORDER BY version_after) AS reserved_before, \
-        LAG(version_after, 1, 0) OVER (PARTITION BY book_id ORDER BY version_after) AS version_before \
+        COALESCE(LAG(quantity_after) OVER (PARTITION BY book_id ORDER BY version_after), 0) AS quantity_before, \
+        COALESCE(LAG(reserved_after) OVER (PARTITION BY book_id ORDER BY version_after), 0) AS reserved_before, \
+        COALESCE(LAG(version_after) OVER (PARTITION BY book_id ORDER BY version_after), 0) AS version_before \
     FROM inventory_logs) AS entries \
     WHERE quantity_after <> quantity_before + change_quantity \
         OR reserved_after <> reserved_before + change_reserved \

@@ -37,10 +37,8 @@ impl Rows {
                 }
             }
             Stage::Creating | Stage::Abandoned | Stage::Live(OrderStatus::Cancelled) => {
-                if !order.refunded {
-                    self.keep_payment(id, receipt);
-                    self.give_money_back(id, stamp, &mut tasks);
-                }
+                self.keep_payment(id, receipt);
+                self.give_money_back(id, stamp, &mut tasks);
                 Verdict::Illegal
             }
         };

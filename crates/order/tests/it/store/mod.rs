@@ -18,6 +18,16 @@ async fn open_sqlite(path: &Path) -> anyhow::Result<Arc<dyn Store>> {
     Ok(Arc::new(SqlStore::new(database)))
 }
 
+/// A store on the MySQL-protocol server; `None` where there is none.
+async fn open_mysql() -> anyhow::Result<Option<Arc<dyn Store>>> {
+    let Some(server) = testkit::servers::mysql().await? else {
+        return Ok(None);
+    };
+    let url = server.new_database().await?;
+    let database = Database::open(&url, MIGRATIONS, DatabaseOptions::default()).await?;
+    Ok(Some(Arc::new(SqlStore::new(database))))
+}
+
 /// Declares the suite once for each kind of store.
 macro_rules! on_every_store {
     ($($test:ident)+) => {
@@ -33,6 +43,18 @@ macro_rules! on_every_store {
             async fn $test() -> anyhow::Result<()> {
                 let folder = testkit::temp_dir()?;
                 let store = super::open_sqlite(&folder.path().join("order.db")).await?;
+                let result = super::suite::$test(std::sync::Arc::clone(&store)).await;
+                store.close().await;
+                result
+            })+
+        }
+
+        mod on_mysql {
+            $(#[tokio::test]
+            async fn $test() -> anyhow::Result<()> {
+                let Some(store) = super::open_mysql().await? else {
+                    return Ok(());
+                };
                 let result = super::suite::$test(std::sync::Arc::clone(&store)).await;
                 store.close().await;
                 result

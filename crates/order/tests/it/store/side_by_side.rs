@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use types::{OrderStatus, Page, PaymentStatus, Violations};
 
 use super::build::*;
-use super::open_sqlite;
+use super::{open_mysql, open_sqlite};
 
 /// Everything that a store shows of itself, as text.
 pub(super) async fn picture(store: &dyn Store) -> anyhow::Result<String> {
@@ -178,6 +178,13 @@ impl Script {
     }
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -185,14 +192,31 @@ proptest! {
     fn random_batches_come_out_the_same_on_memory_and_sqlite(
         batches in prop::collection::vec(prop::collection::vec(any_step(), 1..10), 1..8),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(run_side_by_side(batches)).unwrap();
+        runtime().block_on(async {
+            let folder = testkit::temp_dir()?;
+            let sqlite = open_sqlite(&folder.path().join("order.db")).await?;
+            run_side_by_side(sqlite, batches).await
+        }).unwrap();
     }
 }
 
-async fn run_side_by_side(batches: Vec<Vec<Step>>) -> anyhow::Result<()> {
-    let folder = testkit::temp_dir()?;
-    let sqlite = open_sqlite(&folder.path().join("order.db")).await?;
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_batches_come_out_the_same_on_memory_and_mysql(
+        batches in prop::collection::vec(prop::collection::vec(any_step(), 1..10), 1..8),
+    ) {
+        runtime().block_on(async {
+            match open_mysql().await? {
+                Some(store) => run_side_by_side(store, batches).await,
+                None => Ok(()),
+            }
+        }).unwrap();
+    }
+}
+
+async fn run_side_by_side(sql: Arc<dyn Store>, batches: Vec<Vec<Step>>) -> anyhow::Result<()> {
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let mut script = Script::default();
     for steps in batches {
@@ -200,15 +224,11 @@ async fn run_side_by_side(batches: Vec<Vec<Step>>) -> anyhow::Result<()> {
         let batch = Batch::from(ops);
         assert_eq!(
             memory.apply(batch.clone()).await?,
-            sqlite.apply(batch.clone()).await?,
+            sql.apply(batch.clone()).await?,
             "{batch:?}"
         );
-        assert_eq!(
-            picture(&*memory).await?,
-            picture(&*sqlite).await?,
-            "{batch:?}"
-        );
+        assert_eq!(picture(&*memory).await?, picture(&*sql).await?, "{batch:?}");
     }
-    sqlite.close().await;
+    sql.close().await;
     Ok(())
 }
