@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
-use platform::config::{ConfigError, Source};
+use platform::config::{ConfigError, ServiceUrl, Source};
+use platform::discovery::{self, ConsulConfig, Discovery, Registry};
 use platform::telemetry;
 use serde::Deserialize;
 use types::Locale;
@@ -21,6 +23,8 @@ const FILE_DEFAULT: &str = "bookstore.yaml";
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     locale: Language,
+    pub(crate) discovery: Discovery,
+    pub(crate) consul: ConsulConfig,
     pub(crate) catalog: catalog::Config,
     pub(crate) inventory: inventory::Config,
     pub(crate) order: order::Config,
@@ -94,7 +98,26 @@ impl Config {
         telemetry::start_logs(filter).map_err(|reason| ConfigError::new("telemetry.log", reason))
     }
 
+    /// How services find each other.
+    pub(crate) fn registry(&self) -> Arc<dyn Registry> {
+        discovery::open(self.discovery, &self.consul)
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
+        let upstreams = [
+            ("order.catalog", &self.order.catalog),
+            ("order.inventory", &self.order.inventory),
+            ("order.payment", &self.order.payment),
+        ];
+        for (key, url) in upstreams {
+            // Nobody would ever be found under the name.
+            if self.discovery == Discovery::Static && matches!(url, ServiceUrl::Named(_)) {
+                return Err(ConfigError::new(
+                    key,
+                    format!("{url} needs discovery: consul"),
+                ));
+            }
+        }
         if self.telemetry.otlp.is_empty() {
             return Ok(());
         }

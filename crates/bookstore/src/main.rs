@@ -12,6 +12,7 @@ mod commands;
 mod config;
 mod demo;
 mod import;
+mod registration;
 mod system;
 
 use std::path::PathBuf;

@@ -31,13 +31,14 @@ use platform::StartError;
 use platform::combiner::{Combiner, CombinerLimits};
 use platform::config::CacheUrl;
 use platform::db::{Database, DatabaseOptions, DbError, Migration};
+use platform::redis::Redis;
 use platform::server::{REQUEST_BYTES_MAX, RunningService, ServiceDeps};
 use platform::tasks::Tasks;
 use tokio::sync::Notify;
 
 use app::{Catalog, Writer};
 use grpc::CatalogGrpc;
-use reads::{BookCache, BookReader, Follower, SharedIndex};
+use reads::{BookCache, BookReader, Follower, SharedBooks, SharedIndex};
 use store::{SqlStore, Store};
 
 pub use config::Config;
@@ -52,51 +53,75 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     mysql: include_str!("../migrations/mysql/0001_init.sql"),
 }];
 
+/// What a catalog is put together from.
+pub struct Parts {
+    /// Where books are kept.
+    pub store: Arc<dyn Store>,
+    /// Where they are cached for all replicas, behind each one's own cache.
+    pub redis: Option<Redis>,
+}
+
 /// Starts the catalog on its database; it is ready when this answers.
 ///
 /// # Errors
-/// A database that is out of reach or not as it must be.
+/// A database or a Redis that is out of reach or not as it must be.
 pub async fn start(config: Config, deps: ServiceDeps) -> Result<RunningService, StartError> {
-    let Config {
-        listen: _,
-        database,
-        cache: CacheUrl::Memory,
-    } = config;
     let options = DatabaseOptions {
         migrate: deps.migrate,
         ..DatabaseOptions::default()
     };
-    let db = Database::open(&database, MIGRATIONS, options)
+    let db = Database::open(&config.database, MIGRATIONS, options)
         .await
         .map_err(start_error)?;
-    start_with_store(Arc::new(SqlStore::new(db)), deps).await
+    let parts = Parts {
+        store: Arc::new(SqlStore::new(db)),
+        redis: open_redis(&config.cache).await?,
+    };
+    start_with(parts, deps).await
 }
 
-/// Starts the catalog on any store: for tests and simulations.
+async fn open_redis(cache: &CacheUrl) -> Result<Option<Redis>, StartError> {
+    let url = match cache {
+        CacheUrl::Memory => return Ok(None),
+        CacheUrl::Redis(url) => url,
+    };
+    let connected = Redis::connect(url, "catalog.cache").await;
+    connected.map(Some).map_err(|error| StartError::Config {
+        key: "catalog.cache".to_owned(),
+        reason: format!("{url}: {error}"),
+    })
+}
+
+/// Starts the catalog from parts of the caller's choice: for tests and simulations.
 ///
 /// # Errors
 /// A store whose books cannot be read.
-pub async fn start_with_store(
-    store: Arc<dyn Store>,
-    deps: ServiceDeps,
-) -> Result<RunningService, StartError> {
+pub async fn start_with(parts: Parts, deps: ServiceDeps) -> Result<RunningService, StartError> {
+    let Parts { store, redis } = parts;
     let tasks = Tasks::new();
     let (cache, index) = (Arc::new(BookCache::new()), Arc::new(SharedIndex::default()));
+    let shared = redis.map(|redis| SharedBooks::new(redis, tasks.clone()));
     let written = Arc::new(Notify::new());
 
-    let mut follower = Follower::new(Arc::clone(&store), Arc::clone(&index), Arc::clone(&cache));
+    let mut follower = Follower::new(
+        Arc::clone(&store),
+        Arc::clone(&index),
+        Arc::clone(&cache),
+        shared.clone(),
+    );
     follower.catch_up().await.map_err(start_error)?;
     follower.run(&tasks, Arc::clone(&written));
 
     let writer = Writer {
         store: Arc::clone(&store),
         cache: Arc::clone(&cache),
+        shared: shared.clone(),
         written,
     };
     let catalog = Arc::new(Catalog {
         clock: deps.clock,
         writes: Combiner::start("catalog.write", writer, CombinerLimits::default()),
-        reader: BookReader::start(Arc::clone(&store), cache),
+        reader: BookReader::start(Arc::clone(&store), cache, shared),
         store,
         index,
     });

@@ -26,8 +26,8 @@ use std::sync::Arc;
 
 use api::order::v1::order_service_server::OrderServiceServer;
 use platform::StartError;
-use platform::config::QueueUrl;
 use platform::db::{Database, DatabaseOptions};
+use platform::discovery::Registry;
 use platform::net::Transport;
 use platform::server::{REQUEST_BYTES_MAX, RunningService, ServiceDeps};
 use platform::tasks::Tasks;
@@ -40,7 +40,7 @@ use app::App;
 use clients::{
     CatalogClient, CatalogGrpc, InventoryClient, InventoryGrpc, PaymentClient, PaymentGrpc,
 };
-use delay_queue::{DelayQueue, EmbeddedQueue};
+use delay_queue::DelayQueue;
 use store::{SqlStore, Store};
 
 /// The ways to the services that orders are made with.
@@ -55,12 +55,13 @@ pub struct Upstreams {
 }
 
 impl Upstreams {
-    /// The ways that the configuration names; connections are made when they are needed.
-    pub fn connect(config: &Config) -> Result<Self, StartError> {
+    /// The ways that the configuration names, with `registry` to look names up in; connections are
+    /// made when they are needed.
+    pub fn discover(config: &Config, registry: &dyn Registry) -> Result<Self, StartError> {
         let connect = |key: &str, url| {
-            Transport::connect(url).map_err(|error| StartError::Config {
+            Transport::discover(url, registry).map_err(|error| StartError::Config {
                 key: format!("order.{key}"),
-                reason: error.reason,
+                reason: error.to_string(),
             })
         };
         Ok(Self {
@@ -107,9 +108,7 @@ pub async fn start(
             service: "order",
             source,
         })?;
-    let queue = match config.delay_queue {
-        QueueUrl::Embedded => Arc::new(EmbeddedQueue::new()),
-    };
+    let queue = delay_queue::open(&config.delay_queue).await?;
     let parts = Parts {
         store: Arc::new(SqlStore::new(database)),
         queue,

@@ -3,10 +3,14 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+
+use crate::discovery::Address;
+use crate::redis::RedisUrl;
 
 /// Variables with these prefixes belong to the tests.
 const FOREIGN_PREFIXES: [&str; 2] = ["BOOKSTORE_TEST_", "BOOKSTORE_REQUIRE_"];
@@ -135,15 +139,26 @@ macro_rules! from_text {
     };
 }
 
-/// Where another service is: `http://HOST:PORT`.
+/// Where another service is: `http://HOST:PORT`, several of them with commas between, or
+/// `consul://NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct ServiceUrl(String);
+pub enum ServiceUrl {
+    /// At these addresses; at least one, none of them twice.
+    At(Arc<[Address]>),
+    /// Wherever the registry knows instances of that name.
+    Named(String),
+}
 
-impl ServiceUrl {
-    /// The URL as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl fmt::Display for ServiceUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(addresses) => {
+                let urls: Vec<_> = addresses.iter().map(|a| format!("http://{a}")).collect();
+                f.write_str(&urls.join(","))
+            }
+            Self::Named(service) => write!(f, "consul://{service}"),
+        }
     }
 }
 
@@ -151,16 +166,35 @@ impl FromStr for ServiceUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let uri: http::Uri = text
-            .parse()
-            .map_err(|_| "must be http://HOST:PORT".to_owned())?;
-        let whole =
-            uri.scheme_str() == Some("http") && uri.host().is_some() && uri.port().is_some();
-        if whole {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("must be http://HOST:PORT".to_owned())
+        if let Some(name) = text.strip_prefix("consul://") {
+            return read_service_name(name);
         }
+        let address = |url: &str| {
+            let rest = url.trim().strip_prefix("http://")?;
+            rest.strip_suffix('/')
+                .unwrap_or(rest)
+                .parse::<Address>()
+                .ok()
+        };
+        let addresses: Option<Vec<_>> = text.split(',').map(address).collect();
+        let addresses = addresses.ok_or_else(|| {
+            "must be http://HOST:PORT, several of them with commas between, or consul://NAME"
+                .to_owned()
+        })?;
+        let is_repeated = |(place, address)| addresses[..place].contains(address);
+        if addresses.iter().enumerate().any(is_repeated) {
+            return Err("names an address twice".to_owned());
+        }
+        Ok(Self::At(addresses.into()))
+    }
+}
+
+fn read_service_name(name: &str) -> Result<ServiceUrl, String> {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=63).contains(&name.len()) && name.bytes().all(is_plain) {
+        Ok(ServiceUrl::Named(name.to_owned()))
+    } else {
+        Err("consul:// is followed by a service's name, as consul://catalog".to_owned())
     }
 }
 from_text!(ServiceUrl);
@@ -171,16 +205,18 @@ from_text!(ServiceUrl);
 pub enum QueueUrl {
     /// In the order service's own memory, refilled from its database.
     Embedded,
+    /// In Redis, shared by all replicas.
+    Redis(RedisUrl),
 }
 
 impl FromStr for QueueUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "embedded" {
-            Ok(Self::Embedded)
-        } else {
-            Err("must be embedded".to_owned())
+        match text {
+            "embedded" => Ok(Self::Embedded),
+            url if RedisUrl::is_meant_by(url) => url.parse().map(Self::Redis),
+            _ => Err("must be embedded or redis://HOST:PORT".to_owned()),
         }
     }
 }
@@ -192,16 +228,18 @@ from_text!(QueueUrl);
 pub enum CacheUrl {
     /// In the catalog's own memory.
     Memory,
+    /// In Redis too, behind the catalog's own memory, shared by all replicas.
+    Redis(RedisUrl),
 }
 
 impl FromStr for CacheUrl {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "memory" {
-            Ok(Self::Memory)
-        } else {
-            Err("must be memory".to_owned())
+        match text {
+            "memory" => Ok(Self::Memory),
+            url if RedisUrl::is_meant_by(url) => url.parse().map(Self::Redis),
+            _ => Err("must be memory or redis://HOST:PORT".to_owned()),
         }
     }
 }
@@ -260,6 +298,39 @@ mod tests {
     }
 
     #[test]
+    fn a_service_is_at_addresses_or_under_a_name() {
+        let cases = [
+            ("http://a:9003", "http://a:9003"),
+            ("http://a:9003/", "http://a:9003"),
+            (
+                "http://a:9003, http://[::1]:9003",
+                "http://a:9003,http://[::1]:9003",
+            ),
+            ("consul://catalog", "consul://catalog"),
+        ];
+        for (text, shown) in cases {
+            let url: ServiceUrl = text.parse().unwrap();
+            assert_eq!(url.to_string(), shown);
+        }
+        let bad = [
+            "",
+            "a:9003",
+            "http://a",
+            "https://a:1",
+            "http://a:1,",
+            "http://a:1,http://a:1",
+            "http://a:1/x",
+            "http://a:1,consul://b",
+            "consul://",
+            "consul://a/b",
+            "consul://A",
+        ];
+        for bad in bad {
+            assert!(bad.parse::<ServiceUrl>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn later_layers_win_and_the_rest_stays() {
         let root = load_with(
             "order: { rate: 1 }",
@@ -277,6 +348,27 @@ mod tests {
             })
         );
         assert!(load_with("", &[("HOME", "x"), ("BOOKSTORE_TEST_X", "y")]).is_ok());
+    }
+
+    #[test]
+    fn queues_and_caches_are_named_by_a_word_or_a_url() {
+        let url: RedisUrl = "rediss://a:s3cret@h:1/2".parse().unwrap();
+        let text = "rediss://a:s3cret@h:1/2";
+        assert_eq!("embedded".parse(), Ok(QueueUrl::Embedded));
+        assert_eq!(text.parse(), Ok(QueueUrl::Redis(url.clone())));
+        assert_eq!("memory".parse(), Ok(CacheUrl::Memory));
+        assert_eq!(text.parse(), Ok(CacheUrl::Redis(url)));
+        for wrong in ["s3cret", "http://a:s3cret@h", "redis://a:s3cret@h/x"] {
+            let queue = wrong.parse::<QueueUrl>().unwrap_err();
+            let cache = wrong.parse::<CacheUrl>().unwrap_err();
+            for error in [queue, cache] {
+                assert!(
+                    error.starts_with("must be ") && error.contains("redis://"),
+                    "{error}"
+                );
+                assert!(!error.contains("s3cret"), "{error}");
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What every service stands on, and nothing that knows what a book is.
 //!
 //! Owns: the clock, deadlines, the context of a call, classes of errors and their way to the wire,
-//! databases, the [`combiner`], tasks that no caller can cancel, ids, calls between services,
-//! configuration, telemetry, server start and drain.
+//! databases, the [`combiner`], tasks that no caller can cancel, ids, discovery, calls between
+//! services, configuration, telemetry, server start and drain.
 //! Never does: a rule of the trade; a message's text (that is `api`).
 //!
 //! Start reading at [`combiner`] (why writes are fast), then [`db`] (how one SQL text serves two
@@ -14,9 +14,11 @@ pub mod config;
 pub mod context;
 pub mod db;
 pub mod deadline;
+pub mod discovery;
 pub mod error;
 pub mod ids;
 pub mod net;
+pub mod redis;
 pub mod server;
 pub mod single_flight;
 pub mod tasks;

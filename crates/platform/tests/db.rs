@@ -153,13 +153,17 @@ async fn keys_compare_byte_for_byte_and_a_duplicate_rolls_all_back() {
                     // Equal values count as matched: a compare-and-set tests the old state itself.
                     tx.execute_each(
                         "UPDATE things SET amount = ? WHERE id = ?",
-                        vec![args![1_i64, 1_i64], args![5_i64, 9_i64]],
+                        vec![
+                            args![1_i64, 1_i64],
+                            args![5_i64, 9_i64],
+                            args![1_i64, 1_i64],
+                        ],
                     )
                     .await
                 })
             })
             .await;
-        assert_eq!(matched, Ok(1));
+        assert_eq!(matched, Ok(2), "all statements of a round trip count");
         database.close().await;
     })
     .await;

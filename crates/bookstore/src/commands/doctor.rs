@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use clap::Args;
 use owo_colors::{OwoColorize, Stream};
+use platform::config::{CacheUrl, QueueUrl};
 use platform::db::{Database, DatabaseUrl, Inspection, Migration, SchemaState};
+use platform::discovery::{ConsulConfig, ConsulRegistry, Discovery};
+use platform::redis::RedisUrl;
 use tokio::net::TcpListener;
 use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
@@ -40,7 +43,14 @@ enum Verdict {
     Bad,
 }
 
-/// Examines databases, ports and services; exit code 1 where one of them is bad.
+/// How long a Redis has to keep what it is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    AsLongAsThereIsRoom,
+    UntilDone,
+}
+
+/// Examines databases, Redis, ports and services; exit code 1 where one of them is bad.
 pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<ExitCode> {
     // A configuration with a mistake has stopped the program before it came here.
     let mut findings = vec![finding(
@@ -69,6 +79,12 @@ pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<Exi
     for (key, url, migrations) in databases {
         findings.push(examine_database(key, url, migrations).await);
     }
+    if let CacheUrl::Redis(url) = &config.catalog.cache {
+        findings.push(examine_redis("catalog.cache", url, Kept::AsLongAsThereIsRoom).await);
+    }
+    if let QueueUrl::Redis(url) = &config.order.delay_queue {
+        findings.push(examine_redis("order.delay_queue", url, Kept::UntilDone).await);
+    }
     let services = [
         ("catalog.listen", config.catalog.listen),
         ("inventory.listen", config.inventory.listen),
@@ -77,6 +93,9 @@ pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<Exi
     ];
     for (key, address) in services {
         findings.push(examine_service(key, address).await);
+    }
+    if config.discovery == Discovery::Consul {
+        findings.push(examine_consul(&config.consul).await);
     }
     findings.push(examine_port("gateway.listen", config.gateway.listen).await);
     findings.push(examine_port("telemetry.metrics", config.telemetry.metrics).await);
@@ -128,6 +147,29 @@ async fn examine_database(
     }
 }
 
+async fn examine_redis(key: &str, url: &RedisUrl, kept: Kept) -> Finding {
+    let found = match platform::redis::inspect(url).await {
+        Ok(found) => found,
+        Err(error) => return finding(key, Verdict::Bad, format!("{url}: {error}")),
+    };
+    let place = format!("{url} ({})", found.server);
+    let mut mistakes = found.mistakes;
+    if let (Kept::UntilDone, Some(policy)) = (kept, found.evicts) {
+        mistakes.push(format!(
+            "maxmemory-policy {policy} throws deadlines away: noeviction keeps them"
+        ));
+    }
+    if mistakes.is_empty() {
+        finding(key, Verdict::Good, place)
+    } else {
+        finding(
+            key,
+            Verdict::Bad,
+            format!("{place}: {}", mistakes.join("; ")),
+        )
+    }
+}
+
 async fn examine_service(key: &str, address: SocketAddr) -> Finding {
     if TcpListener::bind(address).await.is_ok() {
         return finding(
@@ -161,6 +203,17 @@ async fn ask_health(address: SocketAddr) -> Result<ServingStatus, String> {
         .await;
     let answer = answer.map_err(|_| "taken by a program that is not a bookstore".to_owned())?;
     Ok(answer.into_inner().status())
+}
+
+async fn examine_consul(consul: &ConsulConfig) -> Finding {
+    let place = &consul.address;
+    match ConsulRegistry::new(consul).read_leader().await {
+        Ok(leader) => {
+            let detail = format!("{place}: answers, its leader is {leader}");
+            finding("consul.address", Verdict::Good, detail)
+        }
+        Err(error) => finding("consul.address", Verdict::Bad, error.to_string()),
+    }
 }
 
 async fn examine_port(key: &str, address: SocketAddr) -> Finding {

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use platform::StartError;
+use platform::discovery::Registry;
 use platform::server::RunningService;
 use platform::telemetry;
 use tokio_util::sync::CancellationToken;
 
 use super::signal::Signals;
 use crate::config::Config;
+use crate::registration::Announced;
 use crate::system::{bind, deps};
 
 /// Arguments of `serve`.
@@ -64,14 +66,19 @@ impl Service {
         }
     }
 
-    async fn start(self, config: Config, migrate: bool) -> Result<RunningService, StartError> {
+    async fn start(
+        self,
+        config: Config,
+        registry: &dyn Registry,
+        migrate: bool,
+    ) -> Result<RunningService, StartError> {
         let deps = deps(&config, migrate);
         Ok(match self {
             Self::Catalog => catalog::start(config.catalog, deps).await?,
             Self::Inventory => inventory::start(config.inventory, deps).await?,
             Self::Payment => payment::start(config.payment, deps).await?,
             Self::Order => {
-                let upstreams = order::Upstreams::connect(&config.order)?;
+                let upstreams = order::Upstreams::discover(&config.order, registry)?;
                 order::start(config.order, deps, upstreams).await?
             }
         })
@@ -86,7 +93,12 @@ pub(crate) async fn run(args: ServeArgs, config: Config) -> anyhow::Result<ExitC
     let metrics_address = metrics_address(config.telemetry.metrics, args.service)?;
     let metrics_listener = bind("telemetry.metrics", metrics_address).await?;
     let metrics = telemetry::metrics_page().map_err(anyhow::Error::msg)?;
-    let service = args.service.start(config, !args.no_migrate).await?;
+    let registry = config.registry();
+    let service = args
+        .service
+        .start(config, registry.as_ref(), !args.no_migrate)
+        .await?;
+    let announced = Announced::new(registry.as_ref(), &[(name, listener.local_addr()?)]);
 
     let mut out = std::io::stdout().lock();
     writeln!(
@@ -108,8 +120,12 @@ pub(crate) async fn run(args: ServeArgs, config: Config) -> anyhow::Result<ExitC
     let server = async {
         let metrics_end = CancellationToken::new();
         let page = metrics.serve(metrics_listener, metrics_end.clone());
+        let stop_listening = CancellationToken::new();
         let serving = async {
-            service.serve(listener, shutdown.clone()).await;
+            tokio::join!(
+                service.serve(listener, stop_listening.clone()),
+                announced.take_back(&shutdown, &stop_listening),
+            );
             service.stop().await;
             metrics_end.cancel();
         };

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::signal::Signals;
 use crate::config::Config;
+use crate::registration::Announced;
 use crate::system::{Listeners, System, bind};
 
 /// Arguments of `up`.
@@ -25,15 +26,21 @@ pub(crate) async fn run(args: UpArgs, config: Config) -> anyhow::Result<ExitCode
     let listeners = Listeners::bind(&config).await?;
     let metrics_listener = bind("telemetry.metrics", config.telemetry.metrics).await?;
     let metrics = telemetry::metrics_page().map_err(anyhow::Error::msg)?;
+    let registry = config.registry();
     let system = System::start(config, !args.no_migrate).await?;
     announce(&listeners, &metrics_listener)?;
+    let announced = Announced::new(registry.as_ref(), &listeners.addresses()?);
 
     let shutdown = CancellationToken::new();
     let server = async {
         let metrics_end = CancellationToken::new();
         let page = metrics.serve(metrics_listener, metrics_end.clone());
+        let stop_listening = CancellationToken::new();
         let services = async {
-            system.serve(listeners, &shutdown).await;
+            tokio::join!(
+                system.serve(listeners, &stop_listening),
+                announced.take_back(&shutdown, &stop_listening),
+            );
             system.stop().await;
             metrics_end.cancel();
         };

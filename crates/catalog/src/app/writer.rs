@@ -6,7 +6,7 @@ use platform::db::DbError;
 use tokio::sync::Notify;
 
 use crate::domain::{Op, Outcome};
-use crate::reads::BookCache;
+use crate::reads::{BookCache, SharedBooks};
 use crate::store::Store;
 
 /// The one writer of this replica.
@@ -17,6 +17,7 @@ use crate::store::Store;
 pub(crate) struct Writer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) cache: Arc<BookCache>,
+    pub(crate) shared: Option<SharedBooks>,
     /// Wakes the follower.
     pub(crate) written: Arc<Notify>,
 }
@@ -30,6 +31,11 @@ impl BatchWriter for Writer {
         let outcomes = self.store.apply_batch(batch).await?;
         for book in outcomes.iter().flatten() {
             self.cache.put(book);
+        }
+        if let Some(shared) = &self.shared {
+            let books: Vec<_> = outcomes.iter().flatten().cloned().collect();
+            shared.announce(books.iter().map(|book| (book.id, book.revision)));
+            shared.fill(books);
         }
         self.written.notify_one();
         Ok(outcomes)

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use types::Page;
 
-use super::BookCache;
+use super::{BookCache, SharedBooks};
 use crate::domain::{Listing, Revision};
 use crate::search::{Found, Index};
 use crate::store::Store;
@@ -49,11 +49,12 @@ impl SharedIndex {
 }
 
 /// Reads the sequence of changes, by whichever replica they were made, and passes them on to the
-/// search index and the cache.
+/// search index and the caches.
 pub(crate) struct Follower {
     store: Arc<dyn Store>,
     index: Arc<SharedIndex>,
     cache: Arc<BookCache>,
+    shared: Option<SharedBooks>,
     cursor: Revision,
 }
 
@@ -63,11 +64,13 @@ impl Follower {
         store: Arc<dyn Store>,
         index: Arc<SharedIndex>,
         cache: Arc<BookCache>,
+        shared: Option<SharedBooks>,
     ) -> Self {
         Self {
             store,
             index,
             cache,
+            shared,
             cursor: Revision::START,
         }
     }
@@ -93,6 +96,9 @@ impl Follower {
         let Some(last) = changes.last() else { return };
         for change in changes {
             self.cache.drop_older(change.id, change.revision);
+        }
+        if let Some(shared) = &self.shared {
+            shared.announce(changes.iter().map(|change| (change.id, change.revision)));
         }
         self.index.put_all(changes);
         self.cursor = last.revision;

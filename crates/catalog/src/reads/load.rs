@@ -7,7 +7,7 @@ use platform::db::DbError;
 use platform::deadline::Deadline;
 use types::BookId;
 
-use super::BookCache;
+use super::{BookCache, SharedBooks};
 use crate::domain::Book;
 use crate::store::Store;
 
@@ -16,7 +16,7 @@ const LIMITS: CombinerLimits = CombinerLimits {
     batch_len_max: 256,
 };
 
-/// Answers books from the cache, and from the store where they are not in it.
+/// Answers books from the cache, and from Redis or the store where they are not in it.
 #[derive(Clone)]
 pub(crate) struct BookReader {
     cache: Arc<BookCache>,
@@ -25,9 +25,14 @@ pub(crate) struct BookReader {
 
 impl BookReader {
     /// Reads `store` through `cache`.
-    pub(crate) fn start(store: Arc<dyn Store>, cache: Arc<BookCache>) -> Self {
+    pub(crate) fn start(
+        store: Arc<dyn Store>,
+        cache: Arc<BookCache>,
+        shared: Option<SharedBooks>,
+    ) -> Self {
         let loader = Loader {
             store,
+            shared,
             cache: Arc::clone(&cache),
         };
         Self {
@@ -104,7 +109,42 @@ fn count(result: &'static str, books: usize) {
 /// one that runs, which may have looked before the asker's own write.
 struct Loader {
     store: Arc<dyn Store>,
+    shared: Option<SharedBooks>,
     cache: Arc<BookCache>,
+}
+
+impl Loader {
+    /// What Redis has and may be answered: only while changes are followed, as with the cache.
+    async fn read_shared(&self, ids: &[BookId]) -> Vec<Arc<Book>> {
+        let Some(shared) = self.shared.as_ref().filter(|_| self.cache.is_fresh()) else {
+            return Vec::new();
+        };
+        let books = shared.read(ids).await;
+        if self.cache.is_fresh() {
+            books
+        } else {
+            Vec::new()
+        }
+    }
+
+    async fn load(&self, ids: &[BookId]) -> Result<Vec<Arc<Book>>, DbError> {
+        let mut books = self.read_shared(ids).await;
+        let read: HashSet<BookId> = books.iter().map(|book| book.id).collect();
+        let missing: Vec<_> = ids
+            .iter()
+            .copied()
+            .filter(|id| !read.contains(id))
+            .collect();
+        if missing.is_empty() {
+            return Ok(books);
+        }
+        let loaded = self.store.load_books(&missing).await?;
+        if let Some(shared) = &self.shared {
+            shared.fill(loaded.clone());
+        }
+        books.extend(loaded);
+        Ok(books)
+    }
 }
 
 #[async_trait]
@@ -115,11 +155,11 @@ impl BatchWriter for Loader {
     async fn write(&self, batch: Batch<Self::Op>) -> Result<Vec<Self::Out>, DbError> {
         let ids: BTreeSet<BookId> = batch.iter().flat_map(|ids| ids.iter().copied()).collect();
         let ids: Vec<BookId> = ids.into_iter().collect();
-        // Before the store is asked: what is announced from here on outdates its answer.
+        // Before anybody is asked: what is announced from here on outdates its answer.
         let tickets: HashMap<BookId, _> =
             ids.iter().map(|id| (*id, self.cache.ticket(*id))).collect();
         let mut books = HashMap::with_capacity(ids.len());
-        for book in self.store.load_books(&ids).await? {
+        for book in self.load(&ids).await? {
             if let Some(ticket) = tickets.get(&book.id) {
                 self.cache.fill(&book, *ticket);
             }

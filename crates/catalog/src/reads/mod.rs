@@ -2,6 +2,8 @@
 //!
 //! - [`BookCache`] holds books by id; it takes in only what cannot be outdated;
 //! - [`BookReader`] answers from it, and asks the store once for all who miss at the same time;
+//! - [`SharedBooks`] is a second cache in Redis where one is configured, shared by all replicas; what
+//!   it holds is answered only where it is exactly as new as the change sequence says;
 //! - [`Follower`] reads the sequence of changes, whoever made them, and brings the cache and the
 //!   search index up to date; while it cannot, the cache is not used.
 //!
@@ -11,7 +13,10 @@
 mod cache;
 mod follow;
 mod load;
+mod shared;
+mod stored_book;
 
 pub(crate) use cache::BookCache;
 pub(crate) use follow::{Follower, SharedIndex};
 pub(crate) use load::BookReader;
+pub(crate) use shared::SharedBooks;

@@ -21,7 +21,7 @@ use crate::harness::{book, get, publish, serve_store};
 
 /// A store that fails and dawdles as it is told.
 pub(crate) struct FaultyStore {
-    inner: MemoryStore,
+    inner: Arc<dyn Store>,
     loads: AtomicUsize,
     changes_broken: AtomicBool,
     next_load: Mutex<Option<Gate>>,
@@ -49,7 +49,11 @@ impl Gate {
 }
 
 impl FaultyStore {
-    pub(crate) fn new(inner: MemoryStore) -> Self {
+    pub(crate) fn new(inner: impl Store) -> Self {
+        Self::over(Arc::new(inner))
+    }
+
+    pub(crate) fn over(inner: Arc<dyn Store>) -> Self {
         Self {
             inner,
             loads: AtomicUsize::new(0),

@@ -16,7 +16,7 @@ use crate::harness::{
 };
 
 /// Waits until this replica answers the price.
-async fn until_price(client: &Client, id: u64, price: i64) {
+pub(crate) async fn until_price(client: &Client, id: u64, price: i64) {
     testkit::eventually(&format!("book {id} costs {price}"), async || {
         (get(&mut client.clone(), id).await.price == price).then_some(())
     })
@@ -24,7 +24,7 @@ async fn until_price(client: &Client, id: u64, price: i64) {
 }
 
 /// How many books `keyword` finds; asks for a page far beyond them, so that no book is read.
-async fn count(client: &mut Client, keyword: &str) -> i64 {
+pub(crate) async fn count(client: &mut Client, keyword: &str) -> i64 {
     let request = SearchBooksRequest {
         keyword: keyword.to_owned(),
         page: 1000,

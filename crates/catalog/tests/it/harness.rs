@@ -8,8 +8,8 @@ use api::catalog::v1::catalog_service_client::CatalogServiceClient;
 use api::catalog::v1::{
     Book, GetBookRequest, PublishBookRequest, SearchBooksRequest, UpdateBookRequest,
 };
-use catalog::Config;
 use catalog::store::{SqlStore, Store};
+use catalog::{Config, Parts};
 use platform::clock::ManualClock;
 use platform::config::CacheUrl;
 use platform::db::{Database, DatabaseOptions, DatabaseUrl};
@@ -34,10 +34,13 @@ pub(crate) struct Catalog {
 
 /// Starts a catalog on `store`.
 pub(crate) async fn serve_store(store: Arc<dyn Store>) -> Catalog {
+    serve_parts(Parts { store, redis: None }).await
+}
+
+/// Starts a catalog of `parts`.
+pub(crate) async fn serve_parts(parts: Parts) -> Catalog {
     let clock = ManualClock::new(NOW);
-    let running = catalog::start_with_store(store, deps(&clock))
-        .await
-        .unwrap();
+    let running = catalog::start_with(parts, deps(&clock)).await.unwrap();
     serve_running(running, clock).await
 }
 
@@ -68,7 +71,7 @@ async fn serve_running(running: RunningService, clock: Arc<ManualClock>) -> Cata
     }
 }
 
-fn deps(clock: &Arc<ManualClock>) -> ServiceDeps {
+pub(crate) fn deps(clock: &Arc<ManualClock>) -> ServiceDeps {
     ServiceDeps {
         clock: clock.clone(),
         locale: Locale::Zh,
@@ -90,6 +93,14 @@ pub(crate) async fn open_sqlite(dir: &Path) -> Arc<dyn Store> {
     )
     .await;
     Arc::new(SqlStore::new(db.unwrap()))
+}
+
+/// A store on the MySQL-protocol server; `None` where there is none.
+pub(crate) async fn open_mysql() -> Option<Arc<dyn Store>> {
+    let server = testkit::servers::mysql().await.unwrap()?;
+    let url = server.new_database().await.unwrap();
+    let db = Database::open(&url, catalog::MIGRATIONS, DatabaseOptions::default()).await;
+    Some(Arc::new(SqlStore::new(db.unwrap())))
 }
 
 /// A book to publish.

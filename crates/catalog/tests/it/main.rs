@@ -13,4 +13,5 @@ mod freshness;
 mod harness;
 mod read;
 mod search;
+mod shared_cache;
 mod store;

@@ -5,15 +5,20 @@
 //! deadline once more before they cancel anything.
 
 mod embedded;
+mod redis;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use platform::StartError;
+use platform::config::QueueUrl;
 use types::{OrderId, UnixMillis};
 
 use crate::store::DueOrder;
 
 pub use embedded::EmbeddedQueue;
+pub use redis::RedisQueue;
 
 /// The queue is out of reach. Deadlines are found by the sweep meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,4 +42,21 @@ pub trait DelayQueue: Send + Sync + 'static {
 
     /// Takes orders out for good.
     async fn remove(&self, orders: &[OrderId]) -> Result<(), QueueError>;
+}
+
+/// The queue at `url`.
+///
+/// # Errors
+/// A Redis server that is out of reach or does not let us in.
+pub(crate) async fn open(url: &QueueUrl) -> Result<Arc<dyn DelayQueue>, StartError> {
+    let url = match url {
+        QueueUrl::Embedded => return Ok(Arc::new(EmbeddedQueue::new())),
+        QueueUrl::Redis(url) => url,
+    };
+    let connected = RedisQueue::connect(url).await;
+    let queue = connected.map_err(|error| StartError::Config {
+        key: "order.delay_queue".to_owned(),
+        reason: format!("{url}: {error}"),
+    })?;
+    Ok(Arc::new(queue))
 }

@@ -71,10 +71,19 @@ pub(super) async fn bring_up(
     migrations: &'static [Migration],
     apply: bool,
 ) -> Result<(), DbError> {
+    if !apply {
+        // Whoever serves without migrating need not have the right to change a schema.
+        return match inspect(database, migrations).await? {
+            SchemaState::Current { .. } => Ok(()),
+            SchemaState::Absent | SchemaState::Behind { .. } => Err(DbError::Unavailable(
+                "the schema is behind: run `bookstore migrate`".to_owned(),
+            )),
+        };
+    }
     let now = SystemClock.now();
     database
         .run("migrate", Access::Migrate, move |tx| {
-            Box::pin(bring_up_alone(tx, migrations, apply, now))
+            Box::pin(bring_up_alone(tx, migrations, now))
         })
         .await
 }
@@ -133,11 +142,10 @@ fn compare(tx: &Tx, migration: &Migration, applied: &[u8]) -> Result<(), DbError
 async fn bring_up_alone(
     tx: &mut Tx,
     migrations: &[Migration],
-    apply: bool,
     now: UnixMillis,
 ) -> Result<(), DbError> {
     if !tx.is_mysql() {
-        return bring_up_in(tx, migrations, apply, now).await;
+        return bring_up_in(tx, migrations, now).await;
     }
     let rows = tx.query(TAKE_LOCK, args![]).await?;
     if rows
@@ -151,7 +159,7 @@ async fn bring_up_alone(
             "another process is migrating".to_owned(),
         ));
     }
-    bring_up_in(tx, migrations, apply, now).await?;
+    bring_up_in(tx, migrations, now).await?;
     tx.script("COMMIT").await?;
     tx.query(GIVE_LOCK, args![]).await?;
     Ok(())
@@ -160,20 +168,12 @@ async fn bring_up_alone(
 async fn bring_up_in(
     tx: &mut Tx,
     migrations: &[Migration],
-    apply: bool,
     now: UnixMillis,
 ) -> Result<(), DbError> {
     tx.execute(CREATE_TABLE, args![]).await?;
     for migration in migrations {
         match checksum_applied(tx, migration).await? {
             Some(checksum) => compare(tx, migration, &checksum)?,
-            None if !apply => {
-                let missing = format!(
-                    "migration {} is missing: run `bookstore migrate`",
-                    migration.number
-                );
-                return Err(DbError::Unavailable(missing));
-            }
             None => apply_one(tx, migration, now).await?,
         }
     }

@@ -28,6 +28,7 @@ use mysql::Mysql;
 use sqlite::Sqlite;
 use url::Place;
 
+pub(crate) use url::without_password;
 
 /// How a database is opened.
 #[derive(Debug, Clone, Copy)]

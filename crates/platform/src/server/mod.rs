@@ -1,7 +1,7 @@
 //! A service's life: built from its gRPC parts, served on a port or called in process, drained,
 //! stopped.
 //!
-//! What happens around every call is in [`shell`]: request id, language, deadline, load shedding,
+//! What happens around every call is in `shell.rs`: request id, language, deadline, load shedding,
 //! panics, metrics, and the statuses that the transport makes by itself.
 
 mod shell;
@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::{Routes, RoutesBuilder};
+use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::Service;
@@ -106,7 +106,9 @@ impl RunningService {
             tasks.begin_drain();
         };
         async move {
-            let incoming = TcpListenerStream::new(listener);
+            // The server's own setting does not reach a listener that is handed to it; without it
+            // every answer beside another waits for the caller's delayed acknowledgement.
+            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
             let serving = transport().serve_with_incoming_shutdown(shell, incoming, draining);
             let limit = async {
                 shutdown.cancelled().await;
@@ -137,7 +139,6 @@ impl RunningService {
 /// HTTP/2 with bounds on everything that a caller could make large.
 fn transport() -> tonic::transport::Server {
     tonic::transport::Server::builder()
-        .tcp_nodelay(true)
         .max_concurrent_streams(1024)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
@@ -185,7 +186,11 @@ impl RunningServiceBuilder {
         }
         self.routes.add_service(health_service);
         // Older clients ask for v1alpha.
-        match (reflection().build_v1(), reflection().build_v1alpha()) {
+        let (v1, v1alpha) = (
+            reflection(&self.served).build_v1(),
+            reflection(&self.served).build_v1alpha(),
+        );
+        match (v1, v1alpha) {
             (Ok(v1), Ok(v1alpha)) => {
                 self.routes.add_service(v1).add_service(v1alpha);
             }
@@ -204,8 +209,13 @@ impl RunningServiceBuilder {
     }
 }
 
-fn reflection() -> tonic_reflection::server::Builder<'static> {
-    tonic_reflection::server::Builder::configure()
+/// Tells of the services on this port alone, though one descriptor set describes them all.
+fn reflection(served: &[&str]) -> tonic_reflection::server::Builder<'static> {
+    let builder = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(api::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .with_service_name("grpc.health.v1.Health");
+    served
+        .iter()
+        .fold(builder, |builder, name| builder.with_service_name(*name))
 }

@@ -4,10 +4,12 @@
 //! Where a binary is missing the test is left out with a clear line; with
 //! `BOOKSTORE_REQUIRE_SERVERS=1` that is a failure instead.
 
+mod consul;
 mod mysql;
 mod process;
 mod redis;
 
+pub use consul::{ConsulServer, consul};
 pub use mysql::{MysqlServer, mysql};
 pub use redis::{RedisServer, redis};
 

@@ -99,14 +99,15 @@ impl MysqlConnection {
         let mut matched = 0_u64;
         loop {
             matched = matched.saturating_add(result.affected_rows());
-            // Reading a set to its end moves on to the next one, whose error comes up here.
+            if result.is_empty() {
+                return Ok(matched);
+            }
+            // Reading an answer to its end moves on to the next one; a statement that failed comes
+            // up here.
             result
                 .collect::<mysql_async::Row>()
                 .await
                 .map_err(before_commit)?;
-            if result.is_empty() {
-                return Ok(matched);
-            }
         }
     }
 

@@ -32,6 +32,8 @@ const WORK_LIMIT: Duration = Duration::from_secs(10);
 const MIGRATE_LIMIT: Duration = Duration::from_hours(1);
 /// How many connections a service uses at the most.
 const CONNECTIONS_MAX: usize = 16;
+/// How long a connection may lie idle before it is closed.
+const IDLE_LIMIT: Duration = Duration::from_mins(1);
 /// Statements that a connection keeps prepared.
 const STATEMENTS_CACHED: usize = 128;
 
@@ -118,7 +120,7 @@ impl Mysql {
             tx.script(match access {
                 Access::Read => {
                     "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
-                     START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+                     START TRANSACTION WITH CONSISTENT SNAPSHOT"
                 }
                 Access::Write | Access::Migrate => "START TRANSACTION",
             })
@@ -186,9 +188,11 @@ fn options(url: &str) -> Result<OptsBuilder, DbError> {
     let constraints = PoolConstraints::new(0, CONNECTIONS_MAX)
         .ok_or_else(|| DbError::Broken("pool constraints".to_owned()))?;
     // A reset would cost a round trip each time; every connection in the pool is clean already.
+    // Without a time to live the pool closes what comes back.
     let pool = PoolOpts::new()
         .with_constraints(constraints)
-        .with_reset_connection(false);
+        .with_reset_connection(false)
+        .with_inactive_connection_ttl(IDLE_LIMIT);
     Ok(OptsBuilder::from_opts(options)
         .pool_opts(pool)
         .prefer_socket(false)

@@ -1,14 +1,21 @@
-//! Calls between services: over TCP, or straight into a server in the same process.
+//! Calls between services: over TCP to one instance or to several, or straight into a server in the
+//! same process.
+
+mod balance;
+mod endpoint;
+mod lent;
+mod standing;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use tonic::body::Body;
-use tonic::transport::Endpoint;
 use tonic::metadata::MetadataValue;
+use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
@@ -16,6 +23,8 @@ use tower::{BoxError, Service, ServiceExt};
 use crate::config::{ConfigError, ServiceUrl};
 use crate::context::CallContext;
 use crate::deadline::Deadline;
+use crate::discovery::{Address, Registry, StaticRegistry};
+use balance::Balancer;
 
 /// Names the call in logs, from service to service.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
@@ -25,17 +34,34 @@ pub(crate) const REQUEST_ID: &str = "x-request-id";
 pub struct Transport(BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>);
 
 impl Transport {
-    /// A connection that is made when it is first needed, and made again whenever it is lost.
+    /// The way to the instances that `url` lists itself; one that names a service knows nobody, see
+    /// [`Transport::discover`].
     pub fn connect(url: &ServiceUrl) -> Result<Self, ConfigError> {
-        let endpoint = Endpoint::from_shared(url.as_str().to_owned())
-            .map_err(|error| ConfigError::new(url.as_str(), error))?
-            .connect_timeout(Duration::from_secs(1))
-            // A connection that a broken network swallowed answers nothing; pings find out.
-            .http2_keep_alive_interval(Duration::from_secs(2))
-            .keep_alive_timeout(Duration::from_secs(2))
-            .keep_alive_while_idle(true)
-            .tcp_nodelay(true);
-        Ok(Self::new(endpoint.connect_lazy()))
+        Self::discover(url, &StaticRegistry::default())
+    }
+
+    /// The way to the instances that `url` lists, or that `registry` knows under the name in it.
+    ///
+    /// Connections are made when they are first needed, and again whenever they are lost. Calls are
+    /// balanced where there can be more than one instance.
+    pub fn discover(url: &ServiceUrl, registry: &dyn Registry) -> Result<Self, ConfigError> {
+        match url {
+            // With nobody else to turn to there is nothing to balance.
+            ServiceUrl::At(addresses) if addresses.len() == 1 => {
+                Ok(Self::new(open_channel(&addresses[0])?))
+            }
+            ServiceUrl::At(addresses) => {
+                Ok(Self::balanced(&url.to_string(), Arc::clone(addresses)))
+            }
+            ServiceUrl::Named(service) => {
+                Ok(Self::new(Balancer::new(service, registry.watch(service))))
+            }
+        }
+    }
+
+    fn balanced(upstream: &str, addresses: Arc<[Address]>) -> Self {
+        let registry = StaticRegistry::default().with(upstream, addresses);
+        Self::new(Balancer::new(upstream, registry.watch(upstream)))
     }
 
     /// Any service that speaks gRPC over these bodies.
@@ -61,6 +87,19 @@ impl Service<Request<Body>> for Transport {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         self.0.call(request)
     }
+}
+
+/// A connection to one instance, made when it is first needed.
+fn open_channel(address: &Address) -> Result<Channel, ConfigError> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(|error| ConfigError::new(address.as_str(), error))?
+        .connect_timeout(Duration::from_secs(1))
+        // A connection that a broken network swallowed answers nothing; pings find out.
+        .http2_keep_alive_interval(Duration::from_secs(2))
+        .keep_alive_timeout(Duration::from_secs(2))
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true);
+    Ok(endpoint.connect_lazy())
 }
 
 /// How a call to another service ended, where it did not answer.

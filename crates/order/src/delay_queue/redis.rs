@@ -1,0 +1,119 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use platform::redis::{Redis, RedisError, RedisUrl, Script, cmd};
+use types::{OrderId, UnixMillis};
+
+use super::{DelayQueue, QueueError};
+use crate::store::DueOrder;
+
+/// The sorted set: member = order id, score = deadline in milliseconds. The tag in braces keeps all
+/// keys of a script on one node of a cluster.
+const KEY: &str = "bookstore:{orders}:deadlines";
+/// How many members one command names at the most.
+const MEMBERS_MAX: usize = 512;
+
+/// Takes what is due and puts it a lease ahead, in one step: of two claimers one gets an entry, and
+/// an entry whose claimer dies comes back.
+const CLAIM_DUE: &str = r"
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+for _, member in ipairs(due) do
+  redis.call('ZADD', KEYS[1], 'XX', ARGV[3], member)
+end
+return due
+";
+
+/// Deadlines in Redis, one queue for all replicas.
+///
+/// What Redis loses, or does not take, the sweep of the database finds.
+pub struct RedisQueue {
+    redis: Redis,
+    claim_due: Script,
+}
+
+impl RedisQueue {
+    /// Connects to the server at `url`.
+    ///
+    /// # Errors
+    /// A server that is out of reach or does not let us in.
+    pub async fn connect(url: &RedisUrl) -> Result<Self, QueueError> {
+        Ok(Self {
+            redis: Redis::connect(url, "order.delay_queue").await?,
+            claim_due: Script::new(CLAIM_DUE),
+        })
+    }
+
+    async fn remove_members<T: ToString + Sync>(&self, members: &[T]) -> Result<(), QueueError> {
+        for members in members.chunks(MEMBERS_MAX) {
+            let mut remove = cmd("ZREM");
+            remove.arg(KEY);
+            for member in members {
+                remove.arg(member.to_string());
+            }
+            let _removed: u64 = self.redis.call(&remove).await?;
+        }
+        Ok(())
+    }
+
+    /// Members that are no orders would come back for ever.
+    async fn remove_strays(&self, strays: &[String]) -> Result<(), QueueError> {
+        if let Some(first) = strays.first() {
+            let count = strays.len();
+            tracing::warn!(
+                first,
+                count,
+                "entries of the delay queue that are no orders"
+            );
+        }
+        self.remove_members(strays).await
+    }
+}
+
+#[async_trait]
+impl DelayQueue for RedisQueue {
+    async fn schedule(&self, entries: &[DueOrder]) -> Result<(), QueueError> {
+        for entries in entries.chunks(MEMBERS_MAX) {
+            let mut add = cmd("ZADD");
+            add.arg(KEY);
+            for entry in entries {
+                add.arg(entry.due_at.get()).arg(entry.id.get());
+            }
+            let _added: u64 = self.redis.call(&add).await?;
+        }
+        Ok(())
+    }
+
+    async fn claim_due(
+        &self,
+        now: UnixMillis,
+        limit: usize,
+        lease: Duration,
+    ) -> Result<Vec<OrderId>, QueueError> {
+        let mut claim = self.claim_due.key(KEY);
+        claim.arg(now.get()).arg(limit).arg(now.plus(lease).get());
+        let members: Vec<String> = self.redis.call_script(&claim).await?;
+        let (mut claimed, mut strays) = (Vec::with_capacity(members.len()), Vec::new());
+        for member in members {
+            match member.parse().ok().and_then(OrderId::new) {
+                // `07` reads as 7 and would be removed as `7`, never as itself.
+                Some(id) if id.to_string() == member => claimed.push(id),
+                _ => strays.push(member),
+            }
+        }
+        // What was claimed is answered all the same.
+        if let Err(error) = self.remove_strays(&strays).await {
+            tracing::debug!(%error, "strays stay in the delay queue");
+        }
+        Ok(claimed)
+    }
+
+    async fn remove(&self, orders: &[OrderId]) -> Result<(), QueueError> {
+        self.remove_members(orders).await
+    }
+}
+
+impl From<RedisError> for QueueError {
+    fn from(error: RedisError) -> Self {
+        Self(error.to_string())
+    }
+}

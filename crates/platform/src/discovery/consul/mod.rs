@@ -1,0 +1,61 @@
+//! Consul, through its HTTP API v1.
+
+mod agent;
+mod follow;
+mod keep;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{Addresses, ConsulConfig, Instance, Registration, Registry};
+use crate::tasks::Tasks;
+use agent::Agent;
+
+pub use agent::ConsulError;
+
+/// Services as a Consul agent knows them.
+pub struct ConsulRegistry {
+    agent: Arc<Agent>,
+    tasks: Tasks,
+}
+
+impl ConsulRegistry {
+    /// The registry behind the agent that `config` names; connections are made when they are needed.
+    pub fn new(config: &ConsulConfig) -> Self {
+        Self {
+            agent: Arc::new(Agent::new(config)),
+            tasks: Tasks::new(),
+        }
+    }
+
+    /// Asks the agent for its cluster's leader: whether Consul works at all.
+    ///
+    /// # Errors
+    /// What is in the way, without the token.
+    pub async fn read_leader(&self) -> Result<String, ConsulError> {
+        self.agent.read_leader().await
+    }
+}
+
+impl Registry for ConsulRegistry {
+    fn watch(&self, service: &str) -> Addresses {
+        let (known, addresses) = watch::channel(Arc::default());
+        let following = follow::follow(Arc::clone(&self.agent), service.to_owned(), known);
+        self.tasks.spawn("follow_consul", following);
+        addresses
+    }
+
+    /// Registers the instance as soon as the agent can be reached, and again whenever the agent
+    /// has forgotten it.
+    fn register(&self, instance: Instance) -> Registration {
+        let leave = CancellationToken::new();
+        let keeping = keep::keep(Arc::clone(&self.agent), instance, leave.clone());
+        let kept = self.tasks.run("keep_registration", keeping);
+        Registration::new(leave, async {
+            // A keeper that died has said so in the log, and Consul's own check finds us gone.
+            drop(kept.await);
+        })
+    }
+}
