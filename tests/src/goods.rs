@@ -275,6 +275,17 @@ impl Clients {
         .await;
     }
 
+    /// Waits until nobody holds money for an order: none was ever taken, or it went back.
+    pub async fn until_no_money_is_held(&self, order_id: u64) {
+        eventually(&format!("no money held for order {order_id}"), || async {
+            let payment = self.payment_of(order_id).await.ok()?;
+            payment
+                .is_none_or(|payment| payment.status != MONEY_TAKEN)
+                .then_some(())
+        })
+        .await;
+    }
+
     /// Waits until the payment of an order is in a state.
     pub async fn until_payment_is(&self, order_id: u64, status: i32) -> Payment {
         eventually(

@@ -2,11 +2,11 @@
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use platform::clock::pause;
 use tempfile::TempDir;
 
@@ -323,27 +323,18 @@ impl Shop {
         process.kill()
     }
 
-    /// Sends SIGTERM to every process; they go on draining.
+    /// Sends SIGTERM to the process of a service, or (`None`) to the one that runs them all, and waits
+    /// until it has drained and ended.
     ///
     /// # Errors
-    /// Where a signal cannot be sent.
-    pub fn terminate(&self) -> anyhow::Result<()> {
-        self.processes
-            .iter()
-            .try_for_each(|(_, process)| process.signal("TERM"))
-    }
-
-    /// Waits until every process has ended by itself.
-    ///
-    /// # Errors
-    /// Where one does not end.
-    pub async fn ended(&mut self) -> anyhow::Result<Vec<ExitStatus>> {
-        let mut statuses = Vec::new();
-        for (_, process) in &mut self.processes {
-            statuses.push(process.ended().await?);
-        }
-        self.processes.clear();
-        Ok(statuses)
+    /// Where it does not end by itself, or with another code than 0.
+    pub async fn terminate(&mut self, service: Option<Service>) -> anyhow::Result<()> {
+        let place = self.processes.iter().position(|(who, _)| *who == service);
+        let (_, mut process) = self.processes.remove(place.context("no such process")?);
+        process.signal("TERM")?;
+        let status = process.ended().await?;
+        ensure!(status.success(), "{service:?} ended with {status}");
+        Ok(())
     }
 }
 

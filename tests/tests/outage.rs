@@ -5,7 +5,9 @@
 use anyhow::{bail, ensure};
 use api::catalog::v1::GetBookRequest;
 use api::order::v1::{GetOrderRequest, ListOrdersRequest};
-use bookstore_e2e::goods::{CANCELLED, MONEY_RETURNED, PAID, PENDING, cancel, order, pay, pay_order};
+use bookstore_e2e::goods::{
+    CANCELLED, MONEY_RETURNED, PAID, PENDING, cancel, order, pay, pay_order,
+};
 use bookstore_e2e::{Clients, Layout, Rpc, Service, Shop};
 use std::time::Duration;
 use tonic::{Code, Request, Status};
@@ -74,7 +76,9 @@ async fn payments_made_without_the_order_service_reach_their_orders_later() -> a
     let (paid, wrong) = (clients.placed().await?, clients.placed().await?);
     shop.kill_one(Service::Order)?;
     clients.charge_until_accepted(paid.id, paid.total).await?;
-    clients.charge_until_accepted(wrong.id, wrong.total + 1).await?;
+    clients
+        .charge_until_accepted(wrong.id, wrong.total + 1)
+        .await?;
     shop.start().await?;
     clients.until_order_is(&paid.no, PAID).await;
     clients.until_order_is(&wrong.no, CANCELLED).await;
@@ -90,7 +94,11 @@ async fn orders_can_be_read_while_all_others_are_down() -> anyhow::Result<()> {
     for service in [Service::Catalog, Service::Inventory, Service::Payment] {
         shop.kill_one(service)?;
     }
-    let got = clients.done(GetOrderRequest { order_no: placed.no }).await?;
+    let got = clients
+        .done(GetOrderRequest {
+            order_no: placed.no,
+        })
+        .await?;
     ensure!(got.order.is_some_and(|order| order.items.len() == 1));
     ensure!(clients.done(ListOrdersRequest::default()).await?.total == 1);
     Ok(())
@@ -98,7 +106,9 @@ async fn orders_can_be_read_while_all_others_are_down() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_gateway_that_never_answers_holds_nobody_past_their_deadline() -> anyhow::Result<()> {
-    let plan = Shop::plan().set("PAYMENT__MOCK__HANG_RATE", "1").set("PAYMENT__MOCK__SUCCESS_RATE", "1");
+    let plan = Shop::plan()
+        .set("PAYMENT__MOCK__HANG_RATE", "1")
+        .set("PAYMENT__MOCK__SUCCESS_RATE", "1");
     let shop = plan.start(Layout::Together).await?;
     let clients = shop.clients()?;
     let placed = clients.placed().await?;
@@ -119,7 +129,10 @@ async fn a_gateway_that_never_answers_holds_nobody_past_their_deadline() -> anyh
 }
 
 async fn shop() -> anyhow::Result<Shop> {
-    Shop::plan().set("PAYMENT__MOCK__SUCCESS_RATE", "1").start(Layout::Apart).await
+    Shop::plan()
+        .set("PAYMENT__MOCK__SUCCESS_RATE", "1")
+        .start(Layout::Apart)
+        .await
 }
 
 /// The call is not answered, because somebody is down or late.

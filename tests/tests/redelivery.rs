@@ -38,34 +38,66 @@ async fn everything_sent_twice_and_late_changes_once() -> anyhow::Result<()> {
     let mut post = Post::default();
     stock_story(&clients, &mut post).await?;
     order_story(&clients, &mut post).await?;
-    ensure!(post.methods() == changing_methods()?, "{:?}", post.methods());
+    ensure!(
+        post.methods() == changing_methods()?,
+        "{:?}",
+        post.methods()
+    );
     shop.expect_clean().await?;
 
     let before = visible(&clients).await?;
     post.deliver_late(&clients).await?;
     shop.expect_clean().await?;
-    ensure!(visible(&clients).await? == before, "a late delivery changed something");
+    ensure!(
+        visible(&clients).await? == before,
+        "a late delivery changed something"
+    );
 
     shop.kill()?;
     shop.start().await?;
     let clients = shop.clients()?;
     post.deliver_late(&clients).await?;
     shop.expect_clean().await?;
-    ensure!(visible(&clients).await? == before, "a delivery after the restart changed something");
+    ensure!(
+        visible(&clients).await? == before,
+        "a delivery after the restart changed something"
+    );
     Ok(())
 }
 
 /// Books and stock: 50 copies come, 3 stay reserved, 6 are committed.
 async fn stock_story(clients: &Clients, post: &mut Post) -> anyhow::Result<()> {
     // A book that exists is refused; so is its twin.
-    post.deliver(clients, book(SOLD, "卖的书", 100), 40903, 40903).await?;
-    post.deliver(clients, book(WITHDRAWN, "撤的书", 100), 40903, 40903).await?;
-    let changed = Book { id: SOLD, price: 200, ..Book::default() };
-    let update_mask = Some(FieldMask { paths: vec!["price".to_owned()] });
-    post.deliver(clients, UpdateBookRequest { book: Some(changed), update_mask }, 0, 0).await?;
-    post.deliver(clients, UnpublishBookRequest { book_id: WITHDRAWN }, 0, 0).await?;
+    post.deliver(clients, book(SOLD, "卖的书", 100), 40903, 40903)
+        .await?;
+    post.deliver(clients, book(WITHDRAWN, "撤的书", 100), 40903, 40903)
+        .await?;
+    let changed = Book {
+        id: SOLD,
+        price: 200,
+        ..Book::default()
+    };
+    let update_mask = Some(FieldMask {
+        paths: vec!["price".to_owned()],
+    });
+    post.deliver(
+        clients,
+        UpdateBookRequest {
+            book: Some(changed),
+            update_mask,
+        },
+        0,
+        0,
+    )
+    .await?;
+    post.deliver(clients, UnpublishBookRequest { book_id: WITHDRAWN }, 0, 0)
+        .await?;
 
-    let restock = RestockInventoryRequest { book_id: SOLD, quantity: 50, idempotency_key: key("r") };
+    let restock = RestockInventoryRequest {
+        book_id: SOLD,
+        quantity: 50,
+        idempotency_key: key("r"),
+    };
     post.deliver(clients, restock, 0, 0).await?;
     let deduct = DeductStockRequest {
         book_id: SOLD,
@@ -82,11 +114,16 @@ async fn stock_story(clients: &Clients, post: &mut Post) -> anyhow::Result<()> {
     };
     post.deliver(clients, release, 0, 0).await?;
     // What was released as a whole refuses its deduction for ever after.
-    post.deliver(clients, batch("b-released", 4), 0, 40904).await?;
-    let release_all = BatchReleaseStockRequest { idempotency_key: key("b-released") };
+    post.deliver(clients, batch("b-released", 4), 0, 40904)
+        .await?;
+    let release_all = BatchReleaseStockRequest {
+        idempotency_key: key("b-released"),
+    };
     post.deliver(clients, release_all, 0, 0).await?;
     post.deliver(clients, batch("b-committed", 6), 0, 0).await?;
-    let commit = CommitStockRequest { idempotency_key: key("b-committed") };
+    let commit = CommitStockRequest {
+        idempotency_key: key("b-committed"),
+    };
     post.deliver(clients, commit, 0, 0).await?;
     ensure!(clients.stock_of(SOLD).await? == (41, 3));
     Ok(())
@@ -94,33 +131,48 @@ async fn stock_story(clients: &Clients, post: &mut Post) -> anyhow::Result<()> {
 
 /// Four orders: completed, cancelled after payment, refunded directly, cancelled before payment.
 async fn order_story(clients: &Clients, post: &mut Post) -> anyhow::Result<()> {
-    let completed = post.deliver(clients, one_copy("completed"), 0, 0).await?.order_no;
+    let completed = post
+        .deliver(clients, one_copy("completed"), 0, 0)
+        .await?
+        .order_no;
     post.deliver(clients, pay_order(&completed), 0, 0).await?;
-    let ship = ShipOrderRequest { order_no: completed.clone() };
+    let ship = ShipOrderRequest {
+        order_no: completed.clone(),
+    };
     post.deliver(clients, ship, 0, 40900).await?;
-    let complete = CompleteOrderRequest { order_no: completed.clone() };
+    let complete = CompleteOrderRequest {
+        order_no: completed.clone(),
+    };
     post.deliver(clients, complete, 0, 0).await?;
     clients.until_order_is(&completed, COMPLETED).await;
     clients.until_stock_is(SOLD, 40, 3).await;
 
     let returned = post.deliver(clients, one_copy("returned"), 0, 0).await?;
-    post.deliver(clients, pay_order(&returned.order_no), 0, 40900).await?;
-    let first = post.deliver(clients, cancel(&returned.order_no), 0, 0).await?;
+    post.deliver(clients, pay_order(&returned.order_no), 0, 40900)
+        .await?;
+    let first = post
+        .deliver(clients, cancel(&returned.order_no), 0, 0)
+        .await?;
     ensure!(!first.refund_no.is_empty(), "{first:?}");
-    clients.until_payment_is(returned.order_id, MONEY_RETURNED).await;
+    clients
+        .until_payment_is(returned.order_id, MONEY_RETURNED)
+        .await;
     clients.until_stock_is(SOLD, 40, 3).await;
 
     let direct = post.deliver(clients, one_copy("direct"), 0, 0).await?;
     let charge = pay(direct.order_id, direct.total);
     post.deliver(clients, charge, 0, 1).await?;
     clients.until_order_is(&direct.order_no, PAID).await;
-    let refund = RefundRequest { order_id: direct.order_id };
+    let refund = RefundRequest {
+        order_id: direct.order_id,
+    };
     post.deliver(clients, refund, 1, 1).await?;
     clients.until_order_is(&direct.order_no, CANCELLED).await;
     clients.until_stock_is(SOLD, 40, 3).await;
 
     let unpaid = post.deliver(clients, one_copy("unpaid"), 0, 0).await?;
-    post.deliver(clients, cancel(&unpaid.order_no), 0, 0).await?;
+    post.deliver(clients, cancel(&unpaid.order_no), 0, 0)
+        .await?;
     clients.until_stock_is(SOLD, 40, 3).await;
     Ok(())
 }
@@ -151,7 +203,10 @@ impl Post {
         ensure!(second.code() == again, "{request:?} again: {second:?}");
         // Payments say “already paid” the second time; all else is word for word the same.
         let is_same = second == first || !first.message().is_empty() || again != 0;
-        ensure!(is_same || M::METHOD.ends_with("UpdateBook"), "{first:?}, then {second:?}");
+        ensure!(
+            is_same || M::METHOD.ends_with("UpdateBook"),
+            "{first:?}, then {second:?}"
+        );
         let send_late = Box::new(move |clients: Clients| -> BoxFuture<'static, _> {
             let request = request.clone();
             Box::pin(async move {
@@ -160,7 +215,10 @@ impl Post {
                 Ok(())
             })
         });
-        self.delivered.push(Delivered { method: M::METHOD, send_late });
+        self.delivered.push(Delivered {
+            method: M::METHOD,
+            send_late,
+        });
         Ok(first)
     }
 
@@ -173,7 +231,10 @@ impl Post {
     }
 
     fn methods(&self) -> BTreeSet<String> {
-        self.delivered.iter().map(|letter| letter.method.to_owned()).collect()
+        self.delivered
+            .iter()
+            .map(|letter| letter.method.to_owned())
+            .collect()
     }
 }
 
@@ -200,14 +261,19 @@ type Visible = (Vec<Book>, i64, Vec<Stock>, Vec<Order>, Vec<Option<Payment>>);
 
 async fn visible(clients: &Clients) -> anyhow::Result<Visible> {
     let book_ids = vec![SOLD, WITHDRAWN];
-    let asked = BatchGetBooksRequest { book_ids: book_ids.clone() };
+    let asked = BatchGetBooksRequest {
+        book_ids: book_ids.clone(),
+    };
     let mut books = clients.done(asked).await?.books;
     for book in &mut books {
         // An update to the same values is an update all the same.
         book.updated_at = 0;
     }
     let listed = clients.done(ListBooksRequest::default()).await?.total;
-    let stocks = clients.done(BatchGetStockRequest { book_ids }).await?.stocks;
+    let stocks = clients
+        .done(BatchGetStockRequest { book_ids })
+        .await?
+        .stocks;
     let orders = clients.done(ListOrdersRequest::default()).await?.orders;
     let mut payments = Vec::new();
     for order in &orders {
@@ -222,8 +288,15 @@ fn one_copy(name: &str) -> api::order::v1::CreateOrderRequest {
 }
 
 fn batch(name: &str, quantity: i32) -> BatchDeductStockRequest {
-    let items = vec![StockItem { book_id: SOLD, quantity }];
-    BatchDeductStockRequest { idempotency_key: key(name), reference_id: 1 << 41, items }
+    let items = vec![StockItem {
+        book_id: SOLD,
+        quantity,
+    }];
+    BatchDeductStockRequest {
+        idempotency_key: key(name),
+        reference_id: 1 << 41,
+        items,
+    }
 }
 
 fn key(name: &str) -> String {

@@ -193,20 +193,7 @@ async fn refuse_some_order(
     language: Option<&'static str>,
     text: &str,
 ) -> anyhow::Result<()> {
-    // An order whose second was not guessed is made; then the next ones are guessed.
     for _ in 0..10 {
-        let latest = clients.place(1, &[(book, 1)]).await?.id;
-        let now = SystemClock.now();
-        let guesses = (0..4).flat_map(|second| (1..=3).map(move |step| (second, latest + step)));
-        let taken = guesses.map(|(second, id)| {
-            let at = UnixMillis::new(now.get() + second * 1000);
-            restock(
-                clients,
-                book + 1,
-                OrderNo::generate(at, id).as_str().to_owned(),
-            )
-        });
-        try_join_all(taken).await?;
         let reply = clients
             .call_in(language, order(1, &[(book, 1)], ""))
             .await?;
@@ -217,7 +204,16 @@ async fn refuse_some_order(
             );
             return Ok(());
         }
+        // Made; now the numbers of the next ones are guessed, a few seconds and ids ahead.
         ensure!(reply.code == 0, "{reply:?}");
+        let (latest, now) = (reply.order_id, SystemClock.now());
+        let guesses = (0..4).flat_map(|second| (1..=3).map(move |step| (second, latest + step)));
+        let taken = guesses.map(|(second, id)| {
+            let at = UnixMillis::new(now.get() + second * 1000);
+            let key = OrderNo::generate(at, id).as_str().to_owned();
+            restock(clients, book + 1, key)
+        });
+        try_join_all(taken).await?;
     }
     anyhow::bail!("no order met a taken number")
 }
