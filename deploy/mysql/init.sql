@@ -26,12 +26,6 @@ GRANT SELECT, INSERT, UPDATE         ON catalog_db.*   TO 'catalog'@'%';
 GRANT SELECT, INSERT, UPDATE         ON inventory_db.* TO 'inventory'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE ON order_db.*     TO 'order'@'%';
 GRANT SELECT, INSERT, UPDATE         ON payment_db.*   TO 'payment'@'%';
--- Every start makes sure of the list of applied steps by CREATE TABLE IF NOT EXISTS, which asks for
--- this right also where the table is there.
-GRANT CREATE ON catalog_db.schema_migrations   TO 'catalog'@'%';
-GRANT CREATE ON inventory_db.schema_migrations TO 'inventory'@'%';
-GRANT CREATE ON order_db.schema_migrations     TO 'order'@'%';
-GRANT CREATE ON payment_db.schema_migrations   TO 'payment'@'%';
 
 -- `bookstore check`.
 CREATE USER IF NOT EXISTS 'audit'@'%' IDENTIFIED BY '${AUDIT_PASSWORD}';

@@ -63,25 +63,21 @@ impl IdAllocator {
     }
 }
 
-/// Moves the counter `name` on by `count` and answers the numbers it passed; the first is 1.
+/// Moves the counter `name` on by `count` and answers the numbers it passed.
 ///
-/// Runs inside the caller's transaction and locks the counter's row until that ends.
+/// Runs inside the caller's transaction and locks the counter's row until that ends. The row is made
+/// by the service's migration: made here, two replicas that start at once would both make it.
 pub async fn reserve(tx: &mut Tx, name: &str, count: u64) -> Result<Range<u64>, DbError> {
     let count = i64::try_from(count).map_err(|_| DbError::Broken("too many ids".to_owned()))?;
     let read = format!(
         "SELECT next FROM id_counters WHERE name = ?{}",
         tx.for_update()
     );
-    let start = if let Some(row) = tx.query(&read, args![name]).await?.first() {
-        row.int(0)?
-    } else {
-        tx.execute(
-            "INSERT INTO id_counters (name, next) VALUES (?, 1)",
-            args![name],
-        )
-        .await?;
-        1
-    };
+    let rows = tx.query(&read, args![name]).await?;
+    let row = rows
+        .first()
+        .ok_or_else(|| DbError::corrupt(format!("id_counters has no row {name}")))?;
+    let start = row.int(0)?;
     let end = start
         .checked_add(count)
         .ok_or_else(|| DbError::corrupt("id_counters.next"))?;

@@ -87,3 +87,4 @@ CREATE TABLE IF NOT EXISTS id_counters (
     name VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY,
     next BIGINT      NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+INSERT IGNORE INTO id_counters (name, next) VALUES ('orders', 1);

@@ -87,3 +87,4 @@ CREATE TABLE id_counters (
     name VARCHAR(32) NOT NULL PRIMARY KEY,
     next BIGINT      NOT NULL
 );
+INSERT INTO id_counters (name, next) VALUES ('orders', 1);

@@ -44,4 +44,4 @@ CREATE TABLE id_counters (
     name VARCHAR(32) NOT NULL PRIMARY KEY,
     next BIGINT      NOT NULL
 );
-INSERT INTO id_counters (name, next) VALUES ('payment_events', 1);
+INSERT INTO id_counters (name, next) VALUES ('payment_events', 1), ('payments', 1);
