@@ -213,10 +213,6 @@ async fn tls_takes_certificates_that_are_trusted_and_no_others() -> anyhow::Resu
 }
 
 /// A certificate for localhost that vouches for itself; `false` where nothing can make one.
-#[expect(
-    clippy::print_stderr,
-    reason = "whoever runs the tests must see what was left out"
-)]
 fn make_certificate(folder: &Path, key: &Path, certificate: &Path) -> anyhow::Result<bool> {
     let config = folder.join("config");
     std::fs::write(
@@ -239,7 +235,7 @@ fn make_certificate(folder: &Path, key: &Path, certificate: &Path) -> anyhow::Re
         Ok(made) if made.status.success() => Ok(true),
         Ok(made) => anyhow::bail!("openssl: {}", String::from_utf8_lossy(&made.stderr)),
         Err(_) => {
-            eprintln!("LEFT OUT: Redis over TLS (openssl is not installed)");
+            testkit::servers::left_out("openssl");
             Ok(false)
         }
     }

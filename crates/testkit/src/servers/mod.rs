@@ -13,29 +13,41 @@ pub use consul::{ConsulServer, consul};
 pub use mysql::{MysqlServer, mysql};
 pub use redis::{RedisServer, redis};
 
+use std::collections::BTreeSet;
+use std::io::Write;
 use std::net::TcpListener;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Context;
 
-/// Says that tests are left out, or fails where they must not be.
-fn left_out(what: &str) {
+/// Says, once a process, that tests are left out because `what` is not installed.
+///
+/// # Panics
+/// Where `BOOKSTORE_REQUIRE_SERVERS=1` says that they must not be.
+pub fn left_out(what: &str) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let required =
         platform::config::variable("BOOKSTORE_REQUIRE_SERVERS").is_some_and(|v| v == "1");
     assert!(
         !required,
         "{what} is not installed, and BOOKSTORE_REQUIRE_SERVERS=1"
     );
-    tell(&format!(
-        "LEFT OUT: tests on {what}, which is not installed"
-    ));
+    let first = TOLD
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(what.to_owned());
+    if first {
+        tell(&format!(
+            "LEFT OUT: tests on {what}, which is not installed"
+        ));
+    }
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "whoever runs the tests must see what was left out"
-)]
+/// Says a line past the test runner, which keeps what passing tests print to itself.
 fn tell(line: &str) {
-    eprintln!("{line}");
+    let mut out = std::io::stderr().lock();
+    // Nobody is left to hear that this failed.
+    drop(writeln!(out, "{line}"));
 }
 
 /// A port that was free a moment ago.
