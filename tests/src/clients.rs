@@ -45,20 +45,34 @@ impl Clients {
         order: u16,
         payment: u16,
     ) -> anyhow::Result<Self> {
-        let channels = [
-            channel(catalog)?,
-            channel(inventory)?,
-            channel(order)?,
-            channel(payment)?,
-        ];
+        Ok(Self::over([
+            endpoint(catalog)?.connect_lazy(),
+            endpoint(inventory)?.connect_lazy(),
+            endpoint(order)?.connect_lazy(),
+            endpoint(payment)?.connect_lazy(),
+        ]))
+    }
+
+    /// Connections that spread calls over two replicas, given by their ports in the order of the fields.
+    pub(crate) fn spread(ports: [[u16; 2]; 4]) -> anyhow::Result<Self> {
+        let mut channels = Vec::new();
+        for [first, second] in ports {
+            let both = [endpoint(first)?, endpoint(second)?];
+            channels.push(Channel::balance_list(both.into_iter()));
+        }
+        let channels = <[Channel; 4]>::try_from(channels);
+        channels.map(Self::over).ok().context("four services")
+    }
+
+    fn over(channels: [Channel; 4]) -> Self {
         let [catalog, inventory, order, payment] = channels.clone();
-        Ok(Self {
+        Self {
             catalog: CatalogServiceClient::new(catalog).max_decoding_message_size(REPLY_BYTES_MAX),
             inventory: InventoryServiceClient::new(inventory),
             order: OrderServiceClient::new(order).max_decoding_message_size(REPLY_BYTES_MAX),
             payment: PaymentServiceClient::new(payment),
             channels,
-        })
+        }
     }
 
     /// The bare connection to the service that a path names, for what is not a call of the contract.
@@ -211,11 +225,11 @@ impl Clients {
     }
 }
 
-fn channel(port: u16) -> anyhow::Result<Channel> {
-    let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}"))?
+fn endpoint(port: u16) -> anyhow::Result<Endpoint> {
+    let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}"))?;
+    Ok(endpoint
         .connect_timeout(Duration::from_secs(2))
-        .tcp_nodelay(true);
-    Ok(endpoint.connect_lazy())
+        .tcp_nodelay(true))
 }
 
 /// The fields that a status blames.

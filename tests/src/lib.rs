@@ -1,7 +1,8 @@
 //! Harness of the whole-system tests: the program as a real process, and clients over real ports.
 //!
 //! Owns: finding the binary ([`program`]), starting, killing and restarting it ([`Shop`]), calling
-//! it ([`Clients`], [`Rpc`]), and the few steps that most stories begin with ([`goods`]).
+//! it ([`Clients`], [`Rpc`]), the few steps that most stories begin with ([`goods`]), the one that is
+//! told of every layout ([`transcript`]), and two replicas of everything ([`twice`]).
 //! Never does: a look inside; what a test knows it learns as a user would, through ports, commands
 //! and, where it plants a fault, the database files.
 //!
@@ -14,6 +15,8 @@ mod process;
 mod program;
 mod rpc;
 mod shop;
+pub mod transcript;
+pub mod twice;
 
 pub use clients::{Clients, ENGLISH};
 pub use command::{Ran, run_to_end, run_within};

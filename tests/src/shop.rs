@@ -262,6 +262,12 @@ impl Shop {
         Clients::connect(catalog, inventory, order, payment)
     }
 
+    /// Sets a variable of the configuration, as [`ShopPlan::set`] does, for what is started from now on.
+    pub fn set(&mut self, path: &str, value: &str) {
+        self.settings
+            .push((format!("BOOKSTORE_{path}"), value.to_owned()));
+    }
+
     /// The port of a service.
     pub const fn port(&self, service: Service) -> u16 {
         match service {
