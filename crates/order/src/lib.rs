@@ -7,7 +7,7 @@
 //! Never does: touch another service's database; take an unknown outcome for a yes or a no; call
 //! anybody inside a transaction; let a caller cancel what was begun.
 //!
-//! Start reading at [`domain`] (every rule, as plain functions), then `app/create_order.rs` (the
+//! Start reading at [`domain`] (every rule, as plain functions), then `app/create_order/` (the
 //! saga as a story), then `app/run_tasks.rs` (why effects happen at least once and count once).
 
 mod app;
