@@ -18,6 +18,7 @@ pub mod discovery;
 pub mod error;
 pub mod ids;
 pub mod net;
+pub mod process;
 pub mod redis;
 pub mod server;
 pub mod single_flight;

@@ -1,15 +1,30 @@
 //! Logs and metrics of the process.
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::routing::get;
+use http::Uri;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
+
+use crate::deadline::Deadline;
+use crate::process::{self, Process};
+
+/// How long a metrics page may take to come.
+const PAGE_LIMIT: Duration = Duration::from_secs(2);
+/// The largest metrics page that is read, in bytes.
+const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Upper bounds of latency buckets, in seconds.
 const SECONDS: [f64; 14] = [
@@ -61,6 +76,9 @@ pub struct Metrics(PrometheusHandle);
 impl Metrics {
     /// The metrics in Prometheus' text format.
     pub fn render(&self) -> String {
+        if let Some(used) = process::cpu_time(Process::This) {
+            metrics::gauge!("bookstore_process_cpu_seconds").set(used.as_secs_f64());
+        }
         self.0.render()
     }
 
@@ -73,5 +91,54 @@ impl Metrics {
         if let Err(error) = served.await {
             tracing::error!(%error, "the metrics page ended");
         }
+    }
+}
+
+/// Reads the metrics page that another process serves at `address`.
+///
+/// # Errors
+/// One line that says why there is none.
+pub async fn fetch_metrics(address: SocketAddr) -> Result<String, String> {
+    let fetched = async {
+        let uri = Uri::try_from(format!("http://{address}/metrics")).map_err(say)?;
+        let client: Client<HttpConnector, Body> =
+            Client::builder(TokioExecutor::new()).build_http();
+        let answer = client.get(uri).await.map_err(say)?;
+        if !answer.status().is_success() {
+            return Err(format!("{address} answered {}", answer.status()));
+        }
+        let body = Body::new(answer.into_body());
+        let page = to_bytes(body, PAGE_BYTES_MAX).await.map_err(say)?;
+        String::from_utf8(page.into()).map_err(say)
+    };
+    Deadline::after(PAGE_LIMIT)
+        .within(fetched)
+        .await
+        .map_err(say)?
+}
+
+fn say(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_page_that_is_served_can_be_fetched() -> Result<(), Box<dyn std::error::Error>> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let page = metrics_page()?.serve(listener, stop.clone());
+        let reading = async {
+            let text = fetch_metrics(address).await;
+            stop.cancel();
+            text
+        };
+        let ((), text) = tokio::join!(page, reading);
+        assert!(text?.contains("bookstore_process_cpu_seconds"));
+        assert!(fetch_metrics(address).await.is_err());
+        Ok(())
     }
 }

@@ -356,3 +356,42 @@ async fn a_read_sees_one_moment() {
     })
     .await;
 }
+
+/// The value of a counter of the unit "counted" on the process' metrics page.
+fn counted(name: &str) -> u64 {
+    let page = platform::telemetry::metrics_page().unwrap().render();
+    let prefix = format!("{name}{{work=\"counted\"}} ");
+    let line = page.lines().find_map(|line| line.strip_prefix(&prefix));
+    line.map_or(0, |value| value.parse().unwrap())
+}
+
+#[tokio::test]
+async fn units_of_work_and_their_round_trips_are_counted() {
+    on_all(|url| async move {
+        platform::telemetry::metrics_page().unwrap();
+        let database = open(&url).await;
+        let (units, round_trips) = (
+            counted("bookstore_db_units_total"),
+            counted("bookstore_db_round_trips_total"),
+        );
+        let rows = |first: i64| (first..first + 3).map(|id| args![id, 1_i64]).collect();
+        let written = database.write("counted", move |tx| {
+            Box::pin(async move {
+                tx.insert_rows("INSERT INTO things (id, amount) VALUES", rows(1))
+                    .await?;
+                tx.query("SELECT id FROM things", Vec::new()).await
+            })
+        });
+        assert_eq!(written.await.unwrap().len(), 3);
+        let failed = database.write::<(), _>("counted", |_| {
+            Box::pin(async { Err(DbError::Broken("on purpose".to_owned())) })
+        });
+        assert!(failed.await.is_err());
+        // Begin, insert, select, commit; begin (and a rollback where a call does that).
+        let asked = counted("bookstore_db_round_trips_total") - round_trips;
+        assert_eq!(counted("bookstore_db_units_total") - units, 2);
+        assert!((5..=6).contains(&asked), "{asked}");
+        database.close().await;
+    })
+    .await;
+}

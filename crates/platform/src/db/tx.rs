@@ -91,6 +91,16 @@ impl Tx {
         }
     }
 
+    /// Counts a unit of work that ended, well or not, and what it asked of the database.
+    pub(super) fn count_unit(&mut self, name: &'static str) {
+        let round_trips = match &mut self.connection {
+            Connection::Sqlite(connection) => connection.take_calls(),
+            Connection::Mysql(connection) => connection.take_calls(),
+        };
+        metrics::counter!("bookstore_db_units_total", "work" => name).increment(1);
+        metrics::counter!("bookstore_db_round_trips_total", "work" => name).increment(round_trips);
+    }
+
     /// Runs one transaction's control statement, or a migration's script.
     pub(super) async fn script(&mut self, sql: &str) -> Result<(), DbError> {
         match &mut self.connection {

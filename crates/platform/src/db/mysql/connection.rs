@@ -12,16 +12,23 @@ use crate::db::{DbError, Row, Value};
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
 
 /// A connection to a server. Dropped, it goes back to its pool; after an error it must be closed.
-pub(in crate::db) struct MysqlConnection(Conn);
+pub(in crate::db) struct MysqlConnection {
+    connection: Conn,
+    /// Requests since they were last taken.
+    calls: u64,
+}
 
 impl MysqlConnection {
     pub(super) const fn new(connection: Conn) -> Self {
-        Self(connection)
+        Self {
+            connection,
+            calls: 0,
+        }
     }
 
     /// Closes the connection in the background: the server rolls back what is open.
     pub(super) fn close(self) {
-        let closing = self.0.disconnect();
+        let closing = self.connection.disconnect();
         #[expect(
             clippy::disallowed_methods,
             reason = "says goodbye; nobody waits for it"
@@ -41,7 +48,12 @@ impl MysqlConnection {
         } else {
             Params::Positional(args)
         };
-        let rows: Vec<mysql_async::Row> = self.0.exec(sql, params).await.map_err(before_commit)?;
+        self.count_call();
+        let rows: Vec<mysql_async::Row> = self
+            .connection
+            .exec(sql, params)
+            .await
+            .map_err(before_commit)?;
         rows.into_iter().map(read_row).collect()
     }
 
@@ -95,7 +107,12 @@ impl MysqlConnection {
 
     /// Runs statements in one round trip; answers how many rows they matched.
     async fn run(&mut self, text: String) -> Result<u64, DbError> {
-        let mut result = self.0.query_iter(text).await.map_err(before_commit)?;
+        self.count_call();
+        let mut result = self
+            .connection
+            .query_iter(text)
+            .await
+            .map_err(before_commit)?;
         let mut matched = 0_u64;
         loop {
             matched = matched.saturating_add(result.affected_rows());
@@ -111,8 +128,18 @@ impl MysqlConnection {
         }
     }
 
+    /// How many requests it sent since this was last asked.
+    pub(in crate::db) fn take_calls(&mut self) -> u64 {
+        std::mem::take(&mut self.calls)
+    }
+
+    const fn count_call(&mut self) {
+        self.calls = self.calls.saturating_add(1);
+    }
+
     pub(in crate::db) async fn script(&mut self, sql: &str) -> Result<(), DbError> {
-        self.0.query_drop(sql).await.map_err(before_commit)
+        self.count_call();
+        self.connection.query_drop(sql).await.map_err(before_commit)
     }
 }
 

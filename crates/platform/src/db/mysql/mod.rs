@@ -87,7 +87,7 @@ impl Mysql {
         let retried = async move {
             let mut backoff = BACKOFF_FIRST;
             for _ in 1..TRIES_MAX {
-                match this.transact(access, &mut work).await {
+                match this.transact(name, access, &mut work).await {
                     Err(DbError::Contention(reason)) => {
                         metrics::counter!("bookstore_db_retries_total", "work" => name)
                             .increment(1);
@@ -99,7 +99,7 @@ impl Mysql {
                 clock::pause(wait).await;
                 backoff = backoff.saturating_mul(2);
             }
-            this.transact(access, &mut work).await
+            this.transact(name, access, &mut work).await
         };
         // A task of its own: whoever waits may go away, the transaction may not.
         #[expect(
@@ -111,67 +111,71 @@ impl Mysql {
             .unwrap_or_else(|_| Err(DbError::OutcomeUnknown(format!("{name} panicked"))))
     }
 
-    async fn transact<T, W>(&self, access: Access, work: &mut W) -> Result<T, DbError>
+    async fn transact<T, W>(
+        &self,
+        name: &'static str,
+        access: Access,
+        work: &mut W,
+    ) -> Result<T, DbError>
     where
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
     {
         let mut tx = Tx::mysql(MysqlConnection::new(self.connect().await?));
-        let before_commit = async {
-            tx.script(match access {
-                Access::Read => {
-                    "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
-                     START TRANSACTION WITH CONSISTENT SNAPSHOT"
-                }
-                Access::Write | Access::Migrate => "START TRANSACTION",
-            })
-            .await?;
-            work(&mut tx).await
-        };
-        let limit = if access == Access::Migrate {
-            MIGRATE_LIMIT
-        } else {
-            WORK_LIMIT
-        };
-        let result = match tokio::time::timeout(limit, before_commit).await {
-            Ok(result) => result,
-            Err(_) => Err(DbError::Unavailable(
-                "the database does not answer".to_owned(),
-            )),
-        };
-        let value = match result {
-            Ok(value) => value,
-            Err(error) => {
-                close(tx);
-                return Err(error);
-            }
-        };
-        match tokio::time::timeout(WORK_LIMIT, tx.script("COMMIT")).await {
-            Ok(Ok(())) => Ok(value),
-            // Said by the server: the transaction is rolled back. Anything else leaves it open
-            // whether the commit had arrived.
-            Ok(Err(
-                error @ (DbError::Contention(_) | DbError::Broken(_) | DbError::Duplicate { .. }),
-            )) => {
-                close(tx);
-                Err(error)
-            }
-            Ok(Err(error)) => {
-                close(tx);
-                Err(DbError::OutcomeUnknown(format!(
-                    "the connection broke at the commit: {error}"
-                )))
-            }
-            Err(_) => {
-                close(tx);
-                Err(DbError::OutcomeUnknown("no answer to a commit".to_owned()))
-            }
+        let result = transact_on(&mut tx, access, work).await;
+        tx.count_unit(name);
+        if result.is_err() {
+            close(tx);
         }
+        result
     }
 
     pub(super) async fn close(&self) {
         if let Err(error) = Pool::clone(&self.pool).disconnect().await {
             tracing::debug!(%error, "closing the pool");
         }
+    }
+}
+
+/// Runs one transaction to its commit; after an error the connection is not fit for another.
+async fn transact_on<T, W>(tx: &mut Tx, access: Access, work: &mut W) -> Result<T, DbError>
+where
+    W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
+{
+    let before_commit = async {
+        tx.script(match access {
+            Access::Read => {
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
+                 START TRANSACTION WITH CONSISTENT SNAPSHOT"
+            }
+            Access::Write | Access::Migrate => "START TRANSACTION",
+        })
+        .await?;
+        work(tx).await
+    };
+    let limit = if access == Access::Migrate {
+        MIGRATE_LIMIT
+    } else {
+        WORK_LIMIT
+    };
+    let value = match tokio::time::timeout(limit, before_commit).await {
+        Ok(result) => result?,
+        Err(_) => {
+            return Err(DbError::Unavailable(
+                "the database does not answer".to_owned(),
+            ));
+        }
+    };
+    match tokio::time::timeout(WORK_LIMIT, tx.script("COMMIT")).await {
+        Ok(Ok(())) => Ok(value),
+        // Said by the server: the transaction is rolled back. Anything else leaves it open
+        // whether the commit had arrived.
+        Ok(Err(
+            error @ (DbError::Contention(_) | DbError::Broken(_) | DbError::Duplicate { .. }),
+        )) => Err(error),
+        Ok(Err(error)) => Err(DbError::OutcomeUnknown(format!(
+            "the connection broke at the commit: {error}"
+        ))),
+        Err(_) => Err(DbError::OutcomeUnknown("no answer to a commit".to_owned())),
     }
 }
 

@@ -17,7 +17,11 @@ PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -16384;";
 
 /// A connection to a file. Every call on it returns at once.
-pub(in crate::db) struct SqliteConnection(Connection);
+pub(in crate::db) struct SqliteConnection {
+    connection: Connection,
+    /// Calls since they were last taken.
+    calls: u64,
+}
 
 impl SqliteConnection {
     pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Self, DbError> {
@@ -30,11 +34,19 @@ impl SqliteConnection {
         let connection = Connection::open_with_flags(path, flags).map_err(named)?;
         connection.execute_batch(PRAGMAS).map_err(named)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-        Ok(Self(connection))
+        Ok(Self {
+            connection,
+            calls: 0,
+        })
     }
 
-    pub(in crate::db) fn query(&self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
-        let mut statement = self.0.prepare_cached(sql)?;
+    pub(in crate::db) fn query(
+        &mut self,
+        sql: &str,
+        args: Vec<Value>,
+    ) -> Result<Vec<Row>, DbError> {
+        self.count_call();
+        let mut statement = self.connection.prepare_cached(sql)?;
         let columns = statement.column_count();
         let mut rows = statement.query(bound(args))?;
         let mut answer = Vec::new();
@@ -46,11 +58,12 @@ impl SqliteConnection {
     }
 
     pub(in crate::db) fn execute_each(
-        &self,
+        &mut self,
         sql: &str,
         each: Vec<Vec<Value>>,
     ) -> Result<u64, DbError> {
-        let mut statement = self.0.prepare_cached(sql)?;
+        self.count_call();
+        let mut statement = self.connection.prepare_cached(sql)?;
         let mut matched = 0_u64;
         for args in each {
             let rows = statement.execute(bound(args))?;
@@ -60,7 +73,7 @@ impl SqliteConnection {
     }
 
     pub(in crate::db) fn insert_rows(
-        &self,
+        &mut self,
         insert: &str,
         rows: Vec<Vec<Value>>,
     ) -> Result<(), DbError> {
@@ -73,13 +86,23 @@ impl SqliteConnection {
         Ok(())
     }
 
-    pub(in crate::db) fn script(&self, sql: &str) -> Result<(), DbError> {
-        Ok(self.0.execute_batch(sql)?)
+    /// How often it was called since this was last asked.
+    pub(in crate::db) fn take_calls(&mut self) -> u64 {
+        std::mem::take(&mut self.calls)
+    }
+
+    const fn count_call(&mut self) {
+        self.calls = self.calls.saturating_add(1);
+    }
+
+    pub(in crate::db) fn script(&mut self, sql: &str) -> Result<(), DbError> {
+        self.count_call();
+        Ok(self.connection.execute_batch(sql)?)
     }
 
     /// Undoes what the open transaction did; some errors have done so already.
-    pub(super) fn roll_back(&self) -> Result<(), DbError> {
-        if self.0.is_autocommit() {
+    pub(super) fn roll_back(&mut self) -> Result<(), DbError> {
+        if self.connection.is_autocommit() {
             Ok(())
         } else {
             self.script("ROLLBACK")

@@ -77,13 +77,13 @@ impl Sqlite {
         };
         let (answer, outcome) = oneshot::channel();
         pool.send(Box::new(move |tx| {
-            let mut result = transact(tx, access, &mut work);
+            let mut result = transact(tx, name, access, &mut work);
             for _ in 1..TRIES_MAX {
                 let Err(DbError::Contention(_)) = &result else {
                     break;
                 };
                 metrics::counter!("bookstore_db_retries_total", "work" => name).increment(1);
-                result = transact(tx, access, &mut work);
+                result = transact(tx, name, access, &mut work);
             }
             // The caller may be gone; the transaction is done all the same.
             drop(answer.send(result));
@@ -100,7 +100,12 @@ impl Sqlite {
 }
 
 /// Runs one transaction; any error, and any panic, rolls it back.
-fn transact<T, W>(tx: &mut Tx, access: Access, work: &mut W) -> Result<T, DbError>
+fn transact<T, W>(
+    tx: &mut Tx,
+    name: &'static str,
+    access: Access,
+    work: &mut W,
+) -> Result<T, DbError>
 where
     W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
 {
@@ -130,6 +135,7 @@ where
     {
         tracing::error!(%error, "a rollback failed");
     }
+    tx.count_unit(name);
     result
 }
 
