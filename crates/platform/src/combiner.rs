@@ -22,6 +22,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::crash;
 use crate::db::DbError;
 use crate::deadline::Deadline;
 use crate::error::{Class, Classify};
@@ -76,6 +77,9 @@ pub trait BatchWriter: Send + Sync + 'static {
     type Op: Send + Sync + 'static;
     /// What one caller hears, refusals included.
     type Out: Send + 'static;
+
+    /// What kind of operation it is, as `order.cancel`: the name of its crash points.
+    fn name(op: &Self::Op) -> &'static str;
 
     /// Applies the whole batch in one transaction; answers one output an operation, in their order.
     ///
@@ -288,7 +292,8 @@ impl<W: BatchWriter> Drain<W> {
     /// Writes one batch, and makes sure that nobody goes without an answer.
     async fn write(&self, batch: Batch<W::Op>) -> Result<Vec<W::Out>, DbError> {
         let len = batch.len();
-        let outs = self.writer.write(batch).await?;
+        let writing = self.writer.write(batch.clone());
+        let outs = crash::within(batch.iter().map(W::name), writing).await?;
         if outs.len() == len {
             Ok(outs)
         } else {
@@ -358,6 +363,10 @@ mod tests {
     impl BatchWriter for Arc<Adder> {
         type Op = u64;
         type Out = u64;
+
+        fn name(_: &u64) -> &'static str {
+            "add"
+        }
 
         async fn write(&self, batch: Batch<u64>) -> Result<Vec<u64>, DbError> {
             self.arrived.add_permits(1);

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod combiner;
 pub mod config;
 pub mod context;
+pub mod crash;
 pub mod db;
 pub mod deadline;
 pub mod discovery;

@@ -27,6 +27,10 @@ impl BatchWriter for Writer {
     type Op = Op;
     type Out = Outcome;
 
+    fn name(op: &Op) -> &'static str {
+        op.name()
+    }
+
     async fn write(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
         let outcomes = self.store.apply_batch(batch).await?;
         for book in outcomes.iter().flatten() {

@@ -47,6 +47,15 @@ pub struct Unpublish {
 }
 
 impl Op {
+    /// What kind of operation it is.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Publish(_) => "catalog.publish",
+            Self::Update(_) => "catalog.update",
+            Self::Unpublish(_) => "catalog.unpublish",
+        }
+    }
+
     /// The id that the operation names; `None` where one is to be generated.
     pub const fn book_id(&self) -> Option<BookId> {
         match self {

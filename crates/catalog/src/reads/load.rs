@@ -152,6 +152,10 @@ impl BatchWriter for Loader {
     type Op = Arc<[BookId]>;
     type Out = Vec<Arc<Book>>;
 
+    fn name(_: &Self::Op) -> &'static str {
+        "catalog.load"
+    }
+
     async fn write(&self, batch: Batch<Self::Op>) -> Result<Vec<Self::Out>, DbError> {
         let ids: BTreeSet<BookId> = batch.iter().flat_map(|ids| ids.iter().copied()).collect();
         let ids: Vec<BookId> = ids.into_iter().collect();

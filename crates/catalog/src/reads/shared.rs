@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use platform::crash;
 use platform::redis::{Redis, RedisError, Script, cmd};
 use platform::tasks::Tasks;
 use tokio::sync::Semaphore;
@@ -119,7 +120,8 @@ impl SharedBooks {
             fill.key(key_of(book.id));
             fill.arg(book.revision.get()).arg(encode(book));
         }
-        let _put: u64 = self.redis.call_script(&fill).await?;
+        let filling = self.redis.call_script(&fill);
+        let _put: u64 = crash::around("catalog.fill_cache", filling).await?;
         Ok(())
     }
 

@@ -159,6 +159,18 @@ macro_rules! command_from {
 command_from!(Restock, Deduct, Release, BatchDeduct);
 
 impl Command {
+    /// What kind of operation it is.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Restock(_) => "inventory.restock",
+            Self::Deduct(_) => "inventory.deduct",
+            Self::Release(_) => "inventory.release",
+            Self::BatchDeduct(_) => "inventory.batch_deduct",
+            Self::BatchRelease(_) => "inventory.batch_release",
+            Self::Commit(_) => "inventory.commit",
+        }
+    }
+
     /// The key of the request, where it has one.
     pub fn key(&self) -> Option<&IdempotencyKey> {
         match self {

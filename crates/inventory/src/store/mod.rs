@@ -79,6 +79,10 @@ impl BatchWriter for StockWriter {
     type Op = Op;
     type Out = Decision;
 
+    fn name(op: &Op) -> &'static str {
+        op.command.name()
+    }
+
     async fn write(&self, batch: Batch<Op>) -> Result<Vec<Decision>, DbError> {
         self.0.apply(batch).await
     }

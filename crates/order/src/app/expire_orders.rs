@@ -5,6 +5,7 @@
 //! what comes next: after a start, and after a queue that lost its entries.
 
 use futures::future::join_all;
+use platform::crash;
 use platform::deadline::Deadline;
 use types::{OrderId, OrderStatus, UnixMillis};
 
@@ -42,7 +43,10 @@ impl App {
                     return;
                 }
             };
-            let entries = self.expire_all(&due).await;
+            if due.is_empty() {
+                return;
+            }
+            let entries = crash::around("queue.claimed", self.expire_all(&due)).await;
             self.settle_entries(entries).await;
             if due.len() < BATCH_LEN || self.tasks.stopping().is_cancelled() {
                 return;
@@ -84,10 +88,11 @@ impl App {
     async fn sweep_page(&self, page: &[DueOrder], now: UnixMillis) {
         let (overdue, coming): (Vec<DueOrder>, Vec<DueOrder>) =
             page.iter().partition(|order| order.due_at <= now);
-        if !coming.is_empty()
-            && let Err(error) = self.queue.schedule(&coming).await
-        {
-            count_queue_failure(&error);
+        if !coming.is_empty() {
+            let scheduling = self.queue.schedule(&coming);
+            if let Err(error) = crash::around("queue.refill", scheduling).await {
+                count_queue_failure(&error);
+            }
         }
         let overdue: Vec<_> = overdue.iter().map(|order| order.id).collect();
         let entries = self.expire_all(&overdue).await;
@@ -159,7 +164,7 @@ impl App {
         let removed = if remove.is_empty() {
             Ok(())
         } else {
-            self.queue.remove(&remove).await
+            crash::around("queue.settle", self.queue.remove(&remove)).await
         };
         let moved = if later.is_empty() {
             Ok(())

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use platform::clock::SharedClock;
 use platform::context::CallContext;
+use platform::crash;
 use platform::deadline::Deadline;
 use platform::ids::IdAllocator;
 use platform::single_flight::SingleFlight;
@@ -110,7 +111,7 @@ impl App {
 
     /// The order has left PENDING. An entry that stays is looked at once more when it is due.
     async fn forget_deadline(&self, id: OrderId) {
-        if let Err(error) = self.queue.remove(&[id]).await {
+        if let Err(error) = crash::around("queue.remove", self.queue.remove(&[id])).await {
             count_queue_failure(&error);
         }
     }

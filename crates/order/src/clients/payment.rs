@@ -5,6 +5,7 @@ use api::payment::v1::{
 use async_trait::async_trait;
 use futures::StreamExt;
 use platform::context::CallContext;
+use platform::crash;
 use platform::deadline::Deadline;
 use platform::net::{CallError, Transport, call};
 use tonic::{Code, Status};
@@ -102,7 +103,7 @@ impl PaymentClient for PaymentGrpc {
         // Only the beginning has a deadline: the feed itself has no end.
         let opening = Deadline::after(CALL_LIMIT)
             .within(client.watch_payments(WatchPaymentsRequest { after_event_id }));
-        match opening.await {
+        match crash::around("WatchPaymentsRequest", opening).await {
             Ok(Ok(reply)) => Ok(reply.into_inner().map(read_event).boxed()),
             Ok(Err(status)) => Err(broken_off(&status)),
             Err(passed) => Err(Unanswered {

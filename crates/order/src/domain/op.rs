@@ -202,6 +202,28 @@ pub enum Op {
 }
 
 impl Op {
+    /// What kind of operation it is.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Insert(_) => "order.insert",
+            Self::Confirm { .. } => "order.confirm",
+            Self::Drop { .. } => "order.drop",
+            Self::Abandon { .. } => "order.abandon",
+            Self::Cancel { why, .. } => match why {
+                CancelCause::Expired => "order.expire",
+                CancelCause::Asked(_) | CancelCause::Refunded | CancelCause::WrongAmount => {
+                    "order.cancel"
+                }
+            },
+            Self::Ship { .. } => "order.ship",
+            Self::Complete { .. } => "order.complete",
+            Self::Pay { .. } => "order.pay",
+            Self::Follow { .. } => "order.follow",
+            Self::Task { step, .. } => step.name(),
+            Self::Lease { step, .. } => step.name(),
+        }
+    }
+
     /// Adds the keys of every row that the operation reads or writes.
     pub fn touch(&self, touched: &mut Touched) {
         match self {
@@ -229,6 +251,26 @@ impl Op {
             Self::Lease { name, .. } => {
                 touched.leases.insert(name);
             }
+        }
+    }
+}
+
+impl TaskStep {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Claim { .. } => "order.claim_task",
+            Self::Done => "order.end_task",
+            Self::Fail { .. } => "order.fail_task",
+            Self::Resume { .. } => "order.resume_task",
+        }
+    }
+}
+
+impl LeaseStep {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Take { .. } => "order.take_lease",
+            Self::Free => "order.free_lease",
         }
     }
 }

@@ -95,6 +95,10 @@ impl BatchWriter for StoreWriter {
     type Op = Op;
     type Out = Outcome;
 
+    fn name(op: &Op) -> &'static str {
+        op.name()
+    }
+
     async fn write(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
         self.0.apply(batch).await
     }

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use platform::crash;
 use platform::deadline::Deadline;
 
 use super::Payments;
@@ -20,7 +21,7 @@ impl Payments {
             amount: record.attempt.amount,
         };
         let call = |gateway: Arc<dyn PaymentGateway>| async move { gateway.charge(&request).await };
-        let answer = self.call(record, call).await;
+        let answer = crash::around("gateway.charge", self.call(record, call)).await;
         let answer = answer.unwrap_or_else(|reason| ChargeAnswer::Unknown { reason });
         match &answer {
             ChargeAnswer::Final(_) => count("charge", "final"),
@@ -34,7 +35,7 @@ impl Payments {
         let payment_no = record.attempt.payment_no.clone();
         let call =
             |gateway: Arc<dyn PaymentGateway>| async move { gateway.query(&payment_no).await };
-        let answer = self.call(record, call).await;
+        let answer = crash::around("gateway.query", self.call(record, call)).await;
         let answer = answer.unwrap_or_else(|reason| QueryAnswer::Unknown { reason });
         match &answer {
             QueryAnswer::Final(_) => count("query", "final"),
@@ -53,7 +54,7 @@ impl Payments {
             amount: record.attempt.amount,
         };
         let call = |gateway: Arc<dyn PaymentGateway>| async move { gateway.refund(&request).await };
-        let answer = self.call(record, call).await;
+        let answer = crash::around("gateway.refund", self.call(record, call)).await;
         let answer = answer.unwrap_or_else(|reason| RefundAnswer::Unknown { reason });
         match &answer {
             RefundAnswer::Final(_) => count("refund", "final"),

@@ -20,6 +20,17 @@ pub enum Op {
 }
 
 impl Op {
+    /// What kind of operation it is.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::BeginPay(_) => "payment.begin_pay",
+            Self::SettleCharge(_) => "payment.settle_charge",
+            Self::BeginRefund(_) => "payment.begin_refund",
+            Self::SettleRefund(_) => "payment.settle_refund",
+            Self::Reschedule(_) => "payment.reschedule",
+        }
+    }
+
     /// The order whose rows the operation touches; it touches no others.
     pub const fn order_id(&self) -> OrderId {
         match self {

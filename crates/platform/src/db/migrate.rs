@@ -6,6 +6,7 @@ use types::UnixMillis;
 use super::{Access, Database, DbError, Tx};
 use crate::args;
 use crate::clock::{Clock, SystemClock};
+use crate::crash::Unit;
 
 /// One step of a schema. Applied steps are never edited: a checksum tells.
 #[derive(Debug)]
@@ -82,7 +83,7 @@ pub(super) async fn bring_up(
     }
     let now = SystemClock.now();
     database
-        .run("migrate", Access::Migrate, move |tx| {
+        .run(Unit::current("migrate"), Access::Migrate, move |tx| {
             Box::pin(bring_up_alone(tx, migrations, now))
         })
         .await

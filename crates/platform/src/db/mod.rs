@@ -24,6 +24,7 @@ pub use tx::Tx;
 pub use url::DatabaseUrl;
 pub use value::{Row, Value};
 
+use crate::crash::Unit;
 use mysql::Mysql;
 use sqlite::Sqlite;
 use url::Place;
@@ -143,14 +144,14 @@ impl Database {
     /// Runs `work` in one write transaction; any error rolls all of it back.
     ///
     /// Contention is retried, a bounded number of times; so `work` may run more than once, each time
-    /// from a clean slate. `name` labels metrics.
+    /// from a clean slate. `name` labels metrics and crash points.
     pub async fn write<T, W>(&self, name: &'static str, work: W) -> Result<T, DbError>
     where
         T: Send + 'static,
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
         let timer = std::time::Instant::now();
-        let result = self.run(name, Access::Write, work).await;
+        let result = self.run(Unit::current(name), Access::Write, work).await;
         metrics::histogram!("bookstore_db_write_seconds", "work" => name)
             .record(timer.elapsed().as_secs_f64());
         result
@@ -162,7 +163,7 @@ impl Database {
         T: Send + 'static,
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
-        self.run(name, Access::Read, work).await
+        self.run(Unit::reading(name), Access::Read, work).await
     }
 
     /// Waits for what runs and closes the connections.
@@ -173,14 +174,14 @@ impl Database {
         }
     }
 
-    async fn run<T, W>(&self, name: &'static str, access: Access, work: W) -> Result<T, DbError>
+    async fn run<T, W>(&self, unit: Unit, access: Access, work: W) -> Result<T, DbError>
     where
         T: Send + 'static,
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
         match &self.server {
-            Server::Sqlite(sqlite) => sqlite.run(name, access, work).await,
-            Server::Mysql(mysql) => mysql.run(name, access, work).await,
+            Server::Sqlite(sqlite) => sqlite.run(unit, access, work).await,
+            Server::Mysql(mysql) => mysql.run(unit, access, work).await,
         }
     }
 }

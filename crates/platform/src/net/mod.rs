@@ -22,6 +22,7 @@ use tower::{BoxError, Service, ServiceExt};
 
 use crate::config::{ConfigError, ServiceUrl};
 use crate::context::CallContext;
+use crate::crash;
 use crate::deadline::Deadline;
 use crate::discovery::{Address, Registry, StaticRegistry};
 use balance::Balancer;
@@ -138,7 +139,8 @@ where
     }
     let language = MetadataValue::from_static(context.locale.tag());
     request.metadata_mut().insert("accept-language", language);
-    match deadline.within(client(request)).await {
+    let calling = deadline.within(client(request));
+    match crash::around(crash::message_name::<M>(), calling).await {
         Ok(Ok(response)) => Ok(response.into_inner()),
         Ok(Err(status)) => Err(of_status(status)),
         Err(passed) => Err(CallError::Unknown {

@@ -2,6 +2,7 @@
 
 use platform::clock::pause;
 use platform::context::CallContext;
+use platform::crash;
 use platform::deadline::Deadline;
 use types::OrderId;
 
@@ -53,11 +54,12 @@ impl App {
     }
 
     async fn schedule(&self, order: &Order) {
-        let entry = DueOrder {
+        let entries = [DueOrder {
             due_at: order.expire_at,
             id: order.id,
-        };
-        if let Err(error) = self.queue.schedule(&[entry]).await {
+        }];
+        let scheduling = self.queue.schedule(&entries);
+        if let Err(error) = crash::around("queue.schedule", scheduling).await {
             count_queue_failure(&error);
         }
     }

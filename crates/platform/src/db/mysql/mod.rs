@@ -18,6 +18,7 @@ use rand::RngExt;
 
 use super::{Access, DbError, Tx};
 use crate::clock;
+use crate::crash::Unit;
 pub(super) use connection::MysqlConnection;
 
 /// How often a unit of work is tried when others stand in its way.
@@ -75,7 +76,7 @@ impl Mysql {
     /// Runs `work` in a transaction, and again where others stood in its way.
     pub(super) async fn run<T, W>(
         &self,
-        name: &'static str,
+        unit: Unit,
         access: Access,
         mut work: W,
     ) -> Result<T, DbError>
@@ -84,10 +85,11 @@ impl Mysql {
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
         let this = self.clone();
+        let name = unit.name();
         let retried = async move {
             let mut backoff = BACKOFF_FIRST;
             for _ in 1..TRIES_MAX {
-                match this.transact(name, access, &mut work).await {
+                match this.transact(&unit, access, &mut work).await {
                     Err(DbError::Contention(reason)) => {
                         metrics::counter!("bookstore_db_retries_total", "work" => name)
                             .increment(1);
@@ -99,7 +101,7 @@ impl Mysql {
                 clock::pause(wait).await;
                 backoff = backoff.saturating_mul(2);
             }
-            this.transact(name, access, &mut work).await
+            this.transact(&unit, access, &mut work).await
         };
         // A task of its own: whoever waits may go away, the transaction may not.
         #[expect(
@@ -111,18 +113,13 @@ impl Mysql {
             .unwrap_or_else(|_| Err(DbError::OutcomeUnknown(format!("{name} panicked"))))
     }
 
-    async fn transact<T, W>(
-        &self,
-        name: &'static str,
-        access: Access,
-        work: &mut W,
-    ) -> Result<T, DbError>
+    async fn transact<T, W>(&self, unit: &Unit, access: Access, work: &mut W) -> Result<T, DbError>
     where
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
     {
         let mut tx = Tx::mysql(MysqlConnection::new(self.connect().await?));
-        let result = transact_on(&mut tx, access, work).await;
-        tx.count_unit(name);
+        let result = transact_on(&mut tx, unit, access, work).await;
+        tx.count_unit(unit.name());
         if result.is_err() {
             close(tx);
         }
@@ -137,7 +134,12 @@ impl Mysql {
 }
 
 /// Runs one transaction to its commit; after an error the connection is not fit for another.
-async fn transact_on<T, W>(tx: &mut Tx, access: Access, work: &mut W) -> Result<T, DbError>
+async fn transact_on<T, W>(
+    tx: &mut Tx,
+    unit: &Unit,
+    access: Access,
+    work: &mut W,
+) -> Result<T, DbError>
 where
     W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
 {
@@ -150,7 +152,7 @@ where
             Access::Write | Access::Migrate => "START TRANSACTION",
         })
         .await?;
-        work(tx).await
+        work(tx).await.inspect(|_| unit.before_commit())
     };
     let limit = if access == Access::Migrate {
         MIGRATE_LIMIT
@@ -166,7 +168,10 @@ where
         }
     };
     match tokio::time::timeout(WORK_LIMIT, tx.script("COMMIT")).await {
-        Ok(Ok(())) => Ok(value),
+        Ok(Ok(())) => {
+            unit.after_commit();
+            Ok(value)
+        }
         // Said by the server: the transaction is rolled back. Anything else leaves it open
         // whether the commit had arrived.
         Ok(Err(

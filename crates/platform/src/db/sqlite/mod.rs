@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 pub(super) use connection::SqliteConnection;
 
 use super::{Access, DbError, Tx};
+use crate::crash::Unit;
 
 /// How often a transaction is tried; each try waits for the lock as long as `busy_timeout` says.
 const TRIES_MAX: u32 = 3;
@@ -63,7 +64,7 @@ impl Sqlite {
     /// Runs `work` in a transaction on a thread of its kind, and again where others stood in its way.
     pub(super) async fn run<T, W>(
         &self,
-        name: &'static str,
+        unit: Unit,
         access: Access,
         mut work: W,
     ) -> Result<T, DbError>
@@ -75,15 +76,16 @@ impl Sqlite {
             Access::Read => &self.readers,
             Access::Write | Access::Migrate => &self.writer,
         };
+        let name = unit.name();
         let (answer, outcome) = oneshot::channel();
         pool.send(Box::new(move |tx| {
-            let mut result = transact(tx, name, access, &mut work);
+            let mut result = transact(tx, &unit, access, &mut work);
             for _ in 1..TRIES_MAX {
                 let Err(DbError::Contention(_)) = &result else {
                     break;
                 };
                 metrics::counter!("bookstore_db_retries_total", "work" => name).increment(1);
-                result = transact(tx, name, access, &mut work);
+                result = transact(tx, &unit, access, &mut work);
             }
             // The caller may be gone; the transaction is done all the same.
             drop(answer.send(result));
@@ -100,12 +102,7 @@ impl Sqlite {
 }
 
 /// Runs one transaction; any error, and any panic, rolls it back.
-fn transact<T, W>(
-    tx: &mut Tx,
-    name: &'static str,
-    access: Access,
-    work: &mut W,
-) -> Result<T, DbError>
+fn transact<T, W>(tx: &mut Tx, unit: &Unit, access: Access, work: &mut W) -> Result<T, DbError>
 where
     W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
 {
@@ -118,7 +115,9 @@ where
     let whole = async {
         tx.script(begin).await?;
         let value = work(tx).await?;
+        unit.before_commit();
         tx.script("COMMIT").await?;
+        unit.after_commit();
         Ok(value)
     };
     // Nothing in here waits for anything but this connection, which answers at once.
@@ -135,7 +134,7 @@ where
     {
         tracing::error!(%error, "a rollback failed");
     }
-    tx.count_unit(name);
+    tx.count_unit(unit.name());
     result
 }
 

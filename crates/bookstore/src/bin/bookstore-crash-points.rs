@@ -1,0 +1,7 @@
+//! The program with crash points, for the crash matrix: see `platform::crash`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bookstore::main()
+}

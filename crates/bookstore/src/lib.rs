@@ -1,0 +1,77 @@
+//! `bookstore`: an online bookstore's order back end in one program. A library only so that tests can
+//! build the same program with crash points beside the usual one.
+//!
+//! Owns: the command line, the configuration's root, and how services are put together into a
+//! process. Never does: a rule of the trade.
+//!
+//! Start reading at [`commands`] (one short file a subcommand) and [`system`] (four services in one
+//! process).
+
+mod check;
+mod clients;
+mod commands;
+mod config;
+mod demo;
+mod import;
+mod registration;
+mod system;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use commands::Command;
+use config::Config;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The exit code of a mistake in the configuration, and of anything that stops a start.
+const CANNOT_START: u8 = 2;
+
+/// An online bookstore's order back end: never oversells, never charges twice, never loses an order.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct Arguments {
+    /// Configuration file [default: bookstore.yaml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Where databases are that the configuration does not name
+    #[arg(long, global = true, value_name = "DIR", default_value = "./data")]
+    data_dir: PathBuf,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Runs the program: reads its command line, does what it says, answers the exit code.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            tell(&format!("{error:#}"));
+            ExitCode::from(CANNOT_START)
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let config = Config::load(arguments.config.as_deref(), &arguments.data_dir)?;
+    config.start_logs(arguments.command.is_server())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(arguments.command.run(config))
+}
+
+/// Says one line on standard error.
+#[expect(
+    clippy::print_stderr,
+    reason = "the one line that a person at the terminal must see"
+)]
+fn tell(line: &str) {
+    eprintln!("bookstore: {line}");
+}
