@@ -51,8 +51,8 @@ impl Twice {
         ];
         for service in Service::ALL {
             let name = service.name().to_uppercase();
-            let database = mysql.new_database().await?;
-            shared.push((format!("{name}__DATABASE"), database.to_string()));
+            let database = mysql.new_database_setting().await?;
+            shared.push((format!("{name}__DATABASE"), database));
             if service != Service::Order {
                 let url = |shop: &Shop| format!("http://127.0.0.1:{}", shop.port(service));
                 let both = replicas.each_ref().map(url).join(",");

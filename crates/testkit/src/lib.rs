@@ -1,14 +1,17 @@
-//! For tests only: a folder a test, running services with real clients, waiting for conditions.
+//! For tests only: a folder and a database a test, running services with real clients, waiting for conditions.
 //!
 //! Never part of the program. Tests wait with [`eventually`]; nothing in them sleeps.
 
 #![expect(clippy::panic, reason = "a test helper fails by panicking")]
 
 pub mod servers;
+mod stores;
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+pub use stores::{TestDatabase, redis_of_this_run};
 
 use anyhow::Context;
 use platform::clock::pause;

@@ -5,15 +5,15 @@ use platform::args;
 use platform::db::{Database, DatabaseOptions};
 use types::BookId;
 
-use crate::harness::{book, database_in, publish, serve};
+use crate::harness::{book, publish, serve};
 
 #[tokio::test]
 async fn the_auditor_counts_books_and_finds_what_is_missing() {
-    let (mut catalog, dir) = serve().await;
+    let (mut catalog, home) = serve().await;
     for id in [1, 2, 5] {
         publish(&mut catalog.client, book(id, "书", "")).await;
     }
-    let audit = Audit::open(&database_in(dir.path())).unwrap();
+    let audit = Audit::open(home.url()).unwrap();
     assert_eq!(audit.count_books().await.unwrap(), 3);
     let ids = [9, 1, 5, 3].map(|id| BookId::new(id).unwrap());
     assert_eq!(
@@ -26,12 +26,11 @@ async fn the_auditor_counts_books_and_finds_what_is_missing() {
 
 #[tokio::test]
 async fn the_auditor_sees_what_somebody_else_wrote_into_the_table() {
-    let (mut catalog, dir) = serve().await;
+    let (mut catalog, home) = serve().await;
     for (id, isbn) in [(1, "978-1"), (2, "978-2"), (3, "")] {
         publish(&mut catalog.client, book(id, "书", isbn)).await;
     }
-    let url = database_in(dir.path());
-    let db = Database::open(&url, catalog::MIGRATIONS, DatabaseOptions::default())
+    let db = Database::open(home.url(), catalog::MIGRATIONS, DatabaseOptions::default())
         .await
         .unwrap();
     db.write("tamper", |tx| {
@@ -44,7 +43,7 @@ async fn the_auditor_sees_what_somebody_else_wrote_into_the_table() {
     })
     .await
     .unwrap();
-    let audit = Audit::open(&url).unwrap();
+    let audit = Audit::open(home.url()).unwrap();
     assert_eq!(
         audit.find_faults().await.unwrap(),
         [

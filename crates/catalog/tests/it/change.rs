@@ -42,7 +42,7 @@ async fn try_update(
 
 #[tokio::test]
 async fn a_published_book_is_read_back_whole_and_trimmed() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let wanted = Book {
         title: " Go微服务实战\u{3000}".to_owned(),
         description: "一\n\t二".to_owned(),
@@ -64,7 +64,7 @@ async fn a_published_book_is_read_back_whole_and_trimmed() {
 
 #[tokio::test]
 async fn ids_are_taken_as_given_or_generated_after_them() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let mut ids = Vec::new();
     for id in [1, 0, 1 << 53, 4, 0, 0] {
         ids.push(publish(&mut catalog.client, book(id, "书", "")).await);
@@ -74,7 +74,7 @@ async fn ids_are_taken_as_given_or_generated_after_them() {
 
 #[tokio::test]
 async fn an_id_or_an_isbn_that_exists_is_refused_in_both_languages() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let client = &mut catalog.client;
     publish(client, book(7, "三体", "978-7-5366-9293-0")).await;
     let cases = [
@@ -113,7 +113,7 @@ async fn an_id_or_an_isbn_that_exists_is_refused_in_both_languages() {
 
 #[tokio::test]
 async fn a_bad_publication_names_each_bad_field() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let client = &mut catalog.client;
     let bad = Book {
         id: (1 << 53) + 1,
@@ -133,7 +133,7 @@ async fn a_bad_publication_names_each_bad_field() {
 
 #[tokio::test]
 async fn many_at_once_get_ids_of_their_own_and_one_isbn_one_book() {
-    let (catalog, _dir) = serve().await;
+    let (catalog, _home) = serve().await;
     let all = (0..64).map(|number| {
         let mut client = catalog.client.clone();
         let isbn = if number % 2 == 0 { "978-0" } else { "" };
@@ -158,7 +158,7 @@ async fn many_at_once_get_ids_of_their_own_and_one_isbn_one_book() {
 
 #[tokio::test]
 async fn an_update_changes_the_fields_of_its_mask_alone() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let client = &mut catalog.client;
     publish(client, book(1, "三体", "978")).await;
     catalog.clock.advance(Duration::from_secs(5));
@@ -181,7 +181,7 @@ async fn an_update_changes_the_fields_of_its_mask_alone() {
 
 #[tokio::test]
 async fn an_empty_mask_changes_every_field_and_an_empty_isbn_takes_it_away() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let client = &mut catalog.client;
     publish(client, book(1, "三体", "978")).await;
     let new = Book {
@@ -214,7 +214,7 @@ async fn an_empty_mask_changes_every_field_and_an_empty_isbn_takes_it_away() {
 
 #[tokio::test]
 async fn an_update_sent_twice_changes_once() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let client = &mut catalog.client;
     publish(client, book(1, "三体", "978")).await;
     let request = update(
@@ -236,7 +236,7 @@ async fn an_update_sent_twice_changes_once() {
 
 #[tokio::test]
 async fn an_update_of_no_book_or_with_a_taken_isbn_is_refused_in_both_languages() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let client = &mut catalog.client;
     publish(client, book(1, "三体", "978")).await;
     publish(client, book(2, "活着", "979")).await;
@@ -267,7 +267,7 @@ async fn an_update_of_no_book_or_with_a_taken_isbn_is_refused_in_both_languages(
 
 #[tokio::test]
 async fn a_bad_update_names_each_bad_field() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let client = &mut catalog.client;
     publish(client, book(1, "三体", "")).await;
     let cases: [(UpdateBookRequest, &[&str]); 4] = [
@@ -296,7 +296,7 @@ async fn a_bad_update_names_each_bad_field() {
 
 #[tokio::test]
 async fn an_unpublished_book_is_gone_from_lists_and_search_but_not_from_reads() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let client = &mut catalog.client;
     for (id, title) in [(1, "三体"), (2, "三体全集")] {
         publish(client, book(id, title, "")).await;
@@ -325,7 +325,7 @@ async fn an_unpublished_book_is_gone_from_lists_and_search_but_not_from_reads() 
 
 #[tokio::test]
 async fn unpublishing_no_book_is_refused_and_no_id_is_a_bad_request() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let client = &mut catalog.client;
     let request = UnpublishBookRequest { book_id: 1 };
     let reply = client.unpublish_book(request).await.unwrap().into_inner();
@@ -344,7 +344,7 @@ async fn unpublishing_no_book_is_refused_and_no_id_is_a_bad_request() {
 
 #[tokio::test]
 async fn a_call_that_was_cut_off_leaves_a_whole_book_or_none() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let mut late = Request::new(publication(book(1, "三体", "")));
     late.set_timeout(Duration::from_nanos(1));
     catalog.client.publish_book(late).await.unwrap_err();

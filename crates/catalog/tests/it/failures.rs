@@ -9,15 +9,16 @@ use api::catalog::v1::{
 };
 use async_trait::async_trait;
 use catalog::domain::{Book, Listing, Op, Outcome, Revision};
-use catalog::store::{MemoryStore, PublishedPage, Store};
+use catalog::store::{PublishedPage, Store};
 use platform::combiner::Batch;
 use platform::db::DbError;
+use testkit::TestDatabase;
 use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 use types::{BookId, Page};
 
-use crate::harness::{book, get, publish, serve_store};
+use crate::harness::{book, get, open, publish, serve_store};
 
 /// A store that fails and dawdles as it is told.
 pub(crate) struct FaultyStore {
@@ -49,10 +50,6 @@ impl Gate {
 }
 
 impl FaultyStore {
-    pub(crate) fn new(inner: impl Store) -> Self {
-        Self::over(Arc::new(inner))
-    }
-
     pub(crate) fn over(inner: Arc<dyn Store>) -> Self {
         Self {
             inner,
@@ -143,7 +140,8 @@ fn publication(id: u64, isbn: &str) -> PublishBookRequest {
 
 #[tokio::test]
 async fn a_store_that_is_down_is_unavailable_and_may_be_asked_again() {
-    let store = Arc::new(FaultyStore::new(MemoryStore::new()));
+    let home = TestDatabase::new().await.unwrap();
+    let store = Arc::new(FaultyStore::over(open(&home).await));
     let mut catalog = serve_store(store.clone()).await;
     for error in [
         DbError::Unavailable("down".to_owned()),
@@ -180,7 +178,8 @@ async fn a_store_that_is_down_is_unavailable_and_may_be_asked_again() {
 
 #[tokio::test]
 async fn an_unknown_outcome_may_be_repeated_only_where_a_repeat_makes_no_twin() {
-    let store = Arc::new(FaultyStore::new(MemoryStore::new()));
+    let home = TestDatabase::new().await.unwrap();
+    let store = Arc::new(FaultyStore::over(open(&home).await));
     let mut catalog = serve_store(store.clone()).await;
     store.fail_writes(Some(DbError::OutcomeUnknown("connection lost".to_owned())));
     for (request, may_repeat) in [

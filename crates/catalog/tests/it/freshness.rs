@@ -6,13 +6,13 @@ use std::sync::Arc;
 use api::catalog::v1::{
     Book, GetBookRequest, SearchBooksRequest, UnpublishBookRequest, UpdateBookRequest,
 };
-use catalog::store::MemoryStore;
 use futures::future::join_all;
 use platform::tasks::Tasks;
+use testkit::TestDatabase;
 
 use crate::failures::FaultyStore;
 use crate::harness::{
-    Client, book, get, mask, publish, serve_in, serve_store, set_price, until_found,
+    Client, Home, book, get, mask, open, publish, serve_on, serve_store, set_price, until_found,
 };
 
 /// Waits until this replica answers the price.
@@ -40,9 +40,9 @@ pub(crate) async fn count(client: &mut Client, keyword: &str) -> i64 {
 
 #[tokio::test]
 async fn every_replica_reads_and_finds_what_one_of_them_wrote() {
-    let dir = testkit::temp_dir().unwrap();
-    let mut here = serve_in(dir.path()).await;
-    let mut there = serve_in(dir.path()).await;
+    let home = Home::new().await;
+    let mut here = serve_on(&home).await;
+    let mut there = serve_on(&home).await;
     publish(&mut here.client, book(1, "三体", "")).await;
     until_found(&there.client, "三体", &[1]).await;
     assert_eq!(
@@ -74,7 +74,8 @@ async fn every_replica_reads_and_finds_what_one_of_them_wrote() {
 
 #[tokio::test]
 async fn a_slow_reader_cannot_put_an_old_price_back() {
-    let store = Arc::new(FaultyStore::new(MemoryStore::new()));
+    let home = TestDatabase::new().await.unwrap();
+    let store = Arc::new(FaultyStore::over(open(&home).await));
     // Another replica on the same store, which writes past this one's cache.
     let mut other = serve_store(store.clone()).await;
     publish(&mut other.client, book(1, "旧", "")).await;
@@ -110,7 +111,8 @@ async fn a_slow_reader_cannot_put_an_old_price_back() {
 
 #[tokio::test]
 async fn what_is_cached_is_not_answered_while_changes_cannot_be_followed() {
-    let store = Arc::new(FaultyStore::new(MemoryStore::new()));
+    let home = TestDatabase::new().await.unwrap();
+    let store = Arc::new(FaultyStore::over(open(&home).await));
     let mut other = serve_store(store.clone()).await;
     let mut catalog = serve_store(store.clone()).await;
     publish(&mut catalog.client, book(1, "三体", "")).await;
@@ -127,7 +129,8 @@ async fn what_is_cached_is_not_answered_while_changes_cannot_be_followed() {
 
 #[tokio::test]
 async fn readers_of_one_book_share_their_queries() {
-    let store = Arc::new(FaultyStore::new(MemoryStore::new()));
+    let home = TestDatabase::new().await.unwrap();
+    let store = Arc::new(FaultyStore::over(open(&home).await));
     let mut other = serve_store(store.clone()).await;
     publish(&mut other.client, book(1, "三体", "")).await;
     let catalog = serve_store(store.clone()).await;

@@ -1,7 +1,6 @@
 //! What all tests of the catalog share: a service on a store, a client, books, bad requests.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
 use std::sync::Arc;
 
 use api::catalog::v1::catalog_service_client::CatalogServiceClient;
@@ -14,7 +13,8 @@ use platform::clock::ManualClock;
 use platform::config::CacheUrl;
 use platform::db::{Database, DatabaseOptions, DatabaseUrl};
 use platform::server::{RunningService, ServiceDeps};
-use testkit::TestServer;
+use testkit::servers::RedisServer;
+use testkit::{TestDatabase, TestServer};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
@@ -44,19 +44,43 @@ pub(crate) async fn serve_parts(parts: Parts) -> Catalog {
     serve_running(running, clock).await
 }
 
-/// Starts a catalog on a database of its own; the folder lives as long as its handle.
-pub(crate) async fn serve() -> (Catalog, tempfile::TempDir) {
-    let dir = testkit::temp_dir().unwrap();
-    (serve_in(dir.path()).await, dir)
+/// Where a test's catalogs keep their books.
+pub(crate) struct Home {
+    pub(crate) database: TestDatabase,
+    /// The cache that they share, where this run is about servers.
+    redis: Option<RedisServer>,
 }
 
-/// Starts a catalog, as the program does, on the database in the folder `dir`.
-pub(crate) async fn serve_in(dir: &Path) -> Catalog {
+impl Home {
+    pub(crate) async fn new() -> Self {
+        Self {
+            database: TestDatabase::new().await.unwrap(),
+            redis: testkit::redis_of_this_run().await.unwrap(),
+        }
+    }
+
+    pub(crate) fn url(&self) -> &DatabaseUrl {
+        self.database.url()
+    }
+}
+
+/// Starts a catalog on a database of its own, which lives as long as its handle.
+pub(crate) async fn serve() -> (Catalog, Home) {
+    let home = Home::new().await;
+    (serve_on(&home).await, home)
+}
+
+/// Starts a catalog as the program does.
+pub(crate) async fn serve_on(home: &Home) -> Catalog {
     let clock = ManualClock::new(NOW);
+    let cache = match &home.redis {
+        Some(server) => CacheUrl::Redis(server.parsed_url().unwrap()),
+        None => CacheUrl::Memory,
+    };
     let config = Config {
         listen: (Ipv4Addr::LOCALHOST, 0).into(),
-        database: database_in(dir),
-        cache: CacheUrl::Memory,
+        database: home.url().clone(),
+        cache,
     };
     let running = catalog::start(config, deps(&clock)).await.unwrap();
     serve_running(running, clock).await
@@ -79,28 +103,11 @@ pub(crate) fn deps(clock: &Arc<ManualClock>) -> ServiceDeps {
     }
 }
 
-/// The database in the folder `dir`.
-pub(crate) fn database_in(dir: &Path) -> DatabaseUrl {
-    DatabaseUrl::sqlite(dir.join("catalog.db"))
-}
-
-/// Opens the store in the folder `dir`.
-pub(crate) async fn open_sqlite(dir: &Path) -> Arc<dyn Store> {
-    let db = Database::open(
-        &database_in(dir),
-        catalog::MIGRATIONS,
-        DatabaseOptions::default(),
-    )
-    .await;
+/// A store on `database`: each replica has its own.
+pub(crate) async fn open(database: &TestDatabase) -> Arc<dyn Store> {
+    let options = DatabaseOptions::default();
+    let db = Database::open(database.url(), catalog::MIGRATIONS, options).await;
     Arc::new(SqlStore::new(db.unwrap()))
-}
-
-/// A store on the MySQL-protocol server; `None` where there is none.
-pub(crate) async fn open_mysql() -> Option<Arc<dyn Store>> {
-    let server = testkit::servers::mysql().await.unwrap()?;
-    let url = server.new_database().await.unwrap();
-    let db = Database::open(&url, catalog::MIGRATIONS, DatabaseOptions::default()).await;
-    Some(Arc::new(SqlStore::new(db.unwrap())))
 }
 
 /// A book to publish.

@@ -25,7 +25,7 @@ async fn batch_get(client: &mut Client, book_ids: Vec<u64>) -> Vec<u64> {
 
 #[tokio::test]
 async fn a_book_that_is_not_there_is_40400_in_both_languages() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let request = GetBookRequest { book_id: 1 };
     let reply = catalog.client.get_book(request).await.unwrap().into_inner();
     assert_eq!(
@@ -53,7 +53,7 @@ async fn a_book_that_is_not_there_is_40400_in_both_languages() {
 
 #[tokio::test]
 async fn a_missing_book_is_found_once_it_is_published() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let request = GetBookRequest { book_id: 1 };
     assert_eq!(
         catalog
@@ -80,7 +80,7 @@ async fn a_missing_book_is_found_once_it_is_published() {
 
 #[tokio::test]
 async fn lists_go_by_ascending_id_in_pages_with_the_total() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let client = &mut catalog.client;
     assert_eq!(list(client, 0, 0).await, (vec![], 0));
     for id in (1..=45).rev() {
@@ -109,7 +109,7 @@ async fn lists_go_by_ascending_id_in_pages_with_the_total() {
 
 #[tokio::test]
 async fn batches_are_answered_in_the_order_asked_each_book_once() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let client = &mut catalog.client;
     for id in 1..=5 {
         publish(client, book(id, "书", "")).await;
@@ -145,7 +145,7 @@ async fn batches_are_answered_in_the_order_asked_each_book_once() {
 
 #[tokio::test]
 async fn a_bad_batch_names_its_bad_ids() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let client = &mut catalog.client;
     let request = BatchGetBooksRequest {
         book_ids: vec![1, 0, 2, u64::MAX],

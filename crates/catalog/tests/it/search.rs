@@ -4,7 +4,7 @@
 use api::catalog::v1::{Book, SearchBooksRequest, UpdateBookRequest};
 
 use crate::harness::{
-    Catalog, bad_fields, book, find, mask, publish, serve, serve_in, until_found,
+    Catalog, Home, bad_fields, book, find, mask, publish, serve, serve_on, until_found,
 };
 
 async fn publish_some(catalog: &mut Catalog) {
@@ -31,7 +31,7 @@ async fn publish_some(catalog: &mut Catalog) {
 
 #[tokio::test]
 async fn chinese_english_and_isbns_are_found() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     publish_some(&mut catalog).await;
     let cases: [(&str, &[u64]); 8] = [
         ("微服务", &[1]),
@@ -50,7 +50,7 @@ async fn chinese_english_and_isbns_are_found() {
 
 #[tokio::test]
 async fn an_updated_book_is_found_by_its_new_words_with_its_new_price() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     publish_some(&mut catalog).await;
     let request = UpdateBookRequest {
         book: Some(Book {
@@ -77,7 +77,7 @@ async fn an_updated_book_is_found_by_its_new_words_with_its_new_price() {
 
 #[tokio::test]
 async fn pages_of_a_search_keep_the_total() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     for id in 1..=5 {
         publish(&mut catalog.client, book(id, "同名", "")).await;
     }
@@ -109,7 +109,7 @@ async fn pages_of_a_search_keep_the_total() {
 
 #[tokio::test]
 async fn a_bad_search_names_each_bad_field() {
-    let (mut catalog, _dir) = serve().await;
+    let (mut catalog, _home) = serve().await;
     let long = "书".repeat(201);
     for keyword in ["", "  \u{3000}", "a\0b", &long] {
         let request = SearchBooksRequest {
@@ -124,12 +124,12 @@ async fn a_bad_search_names_each_bad_field() {
 
 #[tokio::test]
 async fn a_restart_loses_no_book_and_finds_them_all_at_once() {
-    let dir = testkit::temp_dir().unwrap();
-    let mut catalog = serve_in(dir.path()).await;
+    let home = Home::new().await;
+    let mut catalog = serve_on(&home).await;
     publish_some(&mut catalog).await;
     catalog.server.stop().await.unwrap();
 
-    let mut catalog = serve_in(dir.path()).await;
+    let mut catalog = serve_on(&home).await;
     // Ready means ready: no waiting here.
     assert_eq!(find(&mut catalog.client, "三体").await, [2, 3]);
     assert_eq!(publish(&mut catalog.client, book(0, "新", "")).await, 6);

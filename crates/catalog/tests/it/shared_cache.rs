@@ -1,8 +1,7 @@
-//! Proves, with two catalogs on one SQLite file and one Redis: a replica reads what another put into
+//! Proves, with two catalogs on one database and one Redis: a replica reads what another put into
 //! Redis and no more than that; whatever stands in Redis, nobody reads what is outdated; without Redis
 //! callers notice nothing.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use catalog::{Config, Parts};
@@ -11,14 +10,12 @@ use platform::clock::ManualClock;
 use platform::config::CacheUrl;
 use platform::redis::Redis;
 use platform::tasks::Tasks;
-use testkit::eventually;
 use testkit::servers::{RedisServer, redis};
+use testkit::{TestDatabase, eventually};
 
 use crate::failures::FaultyStore;
 use crate::freshness::{count, until_price};
-use crate::harness::{
-    Catalog, NOW, book, database_in, deps, get, open_sqlite, publish, serve_parts, set_price,
-};
+use crate::harness::{Catalog, NOW, book, deps, get, open, publish, serve_parts, set_price};
 
 /// A catalog whose reads of the database are counted and held up as a test likes.
 struct Replica {
@@ -26,8 +23,8 @@ struct Replica {
     store: Arc<FaultyStore>,
 }
 
-async fn replica(dir: &Path, server: &RedisServer) -> anyhow::Result<Replica> {
-    let store = Arc::new(FaultyStore::over(open_sqlite(dir).await));
+async fn replica(home: &TestDatabase, server: &RedisServer) -> anyhow::Result<Replica> {
+    let store = Arc::new(FaultyStore::over(open(home).await));
     let redis = Redis::connect(&server.parsed_url()?, "catalog.cache").await?;
     let parts = Parts {
         store: store.clone(),
@@ -111,12 +108,12 @@ async fn a_replica_reads_from_redis_what_another_wrote_or_read() -> anyhow::Resu
     let Some(server) = redis().await? else {
         return Ok(());
     };
-    let dir = testkit::temp_dir()?;
-    let here = replica(dir.path(), &server).await?;
+    let home = TestDatabase::new().await?;
+    let here = replica(&home, &server).await?;
     here.publish(1).await;
     until_revision(&server, 1, 1).await;
 
-    let there = replica(dir.path(), &server).await?;
+    let there = replica(&home, &server).await?;
     let original = get(&mut here.catalog.client.clone(), 1).await;
     assert_eq!(get(&mut there.catalog.client.clone(), 1).await, original);
     assert_eq!(there.store.loads(), 0, "it came from Redis");
@@ -124,7 +121,7 @@ async fn a_replica_reads_from_redis_what_another_wrote_or_read() -> anyhow::Resu
 
     // What Redis lost is read from the database, and put back.
     server.flush().await?;
-    let third = replica(dir.path(), &server).await?;
+    let third = replica(&home, &server).await?;
     assert_eq!(third.price(1).await, 2300);
     assert_eq!(third.store.loads(), 1);
     until_revision(&server, 1, 1).await;
@@ -138,10 +135,10 @@ async fn every_replica_reads_a_new_price_wherever_it_was_written() -> anyhow::Re
     let Some(server) = redis().await? else {
         return Ok(());
     };
-    let dir = testkit::temp_dir()?;
+    let home = TestDatabase::new().await?;
     let (here, there) = (
-        replica(dir.path(), &server).await?,
-        replica(dir.path(), &server).await?,
+        replica(&home, &server).await?,
+        replica(&home, &server).await?,
     );
     here.publish(1).await;
     there.until_price(1, 2300).await;
@@ -163,12 +160,12 @@ async fn a_slow_reader_cannot_put_an_old_price_back_into_redis() -> anyhow::Resu
     let Some(server) = redis().await? else {
         return Ok(());
     };
-    let dir = testkit::temp_dir()?;
+    let home = TestDatabase::new().await?;
     for redis_forgets in [false, true] {
         let id = if redis_forgets { 2 } else { 1 };
         let (slow, quick) = (
-            replica(dir.path(), &server).await?,
-            replica(dir.path(), &server).await?,
+            replica(&home, &server).await?,
+            replica(&home, &server).await?,
         );
         quick.publish_titled(id, &format!("旧{id}")).await;
         slow.until_heard_of(&format!("旧{id}")).await;
@@ -211,7 +208,7 @@ async fn a_slow_reader_cannot_put_an_old_price_back_into_redis() -> anyhow::Resu
             assert_eq!(value(&server, id).await, Some(new.clone()));
         }
         // Whoever has nothing in memory asks Redis, and takes the new price from it or none.
-        let third = replica(dir.path(), &server).await?;
+        let third = replica(&home, &server).await?;
         for replica in [&slow, &quick, &third] {
             assert_eq!(replica.price(id).await, 1);
         }
@@ -236,8 +233,8 @@ async fn what_is_no_book_of_ours_in_redis_is_not_answered() -> anyhow::Result<()
     let Some(server) = redis().await? else {
         return Ok(());
     };
-    let dir = testkit::temp_dir()?;
-    let here = replica(dir.path(), &server).await?;
+    let home = TestDatabase::new().await?;
+    let here = replica(&home, &server).await?;
     here.publish(1).await;
     until_revision(&server, 1, 1).await;
     let fine = value(&server, 1).await.unwrap_or_default();
@@ -249,7 +246,7 @@ async fn what_is_no_book_of_ours_in_redis_is_not_answered() -> anyhow::Result<()
     ];
     for value in wrong {
         put(&server, 1, &value).await?;
-        let replica = replica(dir.path(), &server).await?;
+        let replica = replica(&home, &server).await?;
         assert_eq!(replica.price(1).await, 2300);
         assert_eq!(replica.store.loads(), 1, "{value} was not taken");
     }
@@ -266,10 +263,10 @@ async fn what_is_in_redis_is_not_answered_while_changes_cannot_be_followed() -> 
     let Some(server) = redis().await? else {
         return Ok(());
     };
-    let dir = testkit::temp_dir()?;
+    let home = TestDatabase::new().await?;
     let (here, cut_off) = (
-        replica(dir.path(), &server).await?,
-        replica(dir.path(), &server).await?,
+        replica(&home, &server).await?,
+        replica(&home, &server).await?,
     );
     here.publish(1).await;
     cut_off.until_heard_of("三体").await;
@@ -297,10 +294,10 @@ async fn callers_do_not_notice_that_redis_is_away() -> anyhow::Result<()> {
     let Some(mut server) = RedisServer::start().await? else {
         return Ok(());
     };
-    let dir = testkit::temp_dir()?;
+    let home = TestDatabase::new().await?;
     let (here, there) = (
-        replica(dir.path(), &server).await?,
-        replica(dir.path(), &server).await?,
+        replica(&home, &server).await?,
+        replica(&home, &server).await?,
     );
     here.publish(1).await;
     there.until_price(1, 2300).await;
@@ -325,11 +322,11 @@ async fn callers_do_not_notice_that_redis_is_away() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_redis_out_of_reach_stops_the_start_and_is_named() -> anyhow::Result<()> {
-    let dir = testkit::temp_dir()?;
+    let home = TestDatabase::new().await?;
     let url = "redis://:s3cret@127.0.0.1:1".parse();
     let config = Config {
         listen: ([127, 0, 0, 1], 0).into(),
-        database: database_in(dir.path()),
+        database: home.url().clone(),
         cache: CacheUrl::Redis(url.map_err(anyhow::Error::msg)?),
     };
     let started = catalog::start(config, deps(&ManualClock::new(NOW))).await;

@@ -8,9 +8,10 @@ use catalog::domain::{
 };
 use catalog::store::{MemoryStore, Store};
 use proptest::prelude::*;
+use testkit::TestDatabase;
 use types::{BookId, Fen, Page, UnixMillis, Violations};
 
-use crate::harness::{open_mysql, open_sqlite};
+use crate::harness::open;
 
 fn id(number: u64) -> BookId {
     BookId::new(number).unwrap()
@@ -202,21 +203,20 @@ macro_rules! on_every_store {
         }
 
         mod sqlite {
-            use crate::harness::open_sqlite;
             $(#[tokio::test]
             async fn $test() {
-                let dir = testkit::temp_dir().unwrap();
-                let store = open_sqlite(dir.path()).await;
+                let home = super::TestDatabase::sqlite().unwrap();
+                let store = super::open(&home).await;
                 super::$test(store.as_ref()).await;
                 store.close().await;
             })+
         }
 
         mod mysql {
-            use crate::harness::open_mysql;
             $(#[tokio::test]
             async fn $test() {
-                if let Some(store) = open_mysql().await {
+                if let Some(home) = super::TestDatabase::mysql().await.unwrap() {
+                    let store = super::open(&home).await;
                     super::$test(store.as_ref()).await;
                     store.close().await;
                 }
@@ -302,8 +302,8 @@ proptest! {
         batches in prop::collection::vec(prop::collection::vec(op(), 1..8), 1..8)
     ) {
         runtime().block_on(async {
-            let dir = testkit::temp_dir().unwrap();
-            same_outcomes_and_books(open_sqlite(dir.path()).await, &batches).await
+            let home = TestDatabase::sqlite().unwrap();
+            same_outcomes_and_books(open(&home).await, &batches).await
         })?;
     }
 }
@@ -316,8 +316,8 @@ proptest! {
         batches in prop::collection::vec(prop::collection::vec(op(), 1..8), 1..8)
     ) {
         runtime().block_on(async {
-            match open_mysql().await {
-                Some(store) => same_outcomes_and_books(store, &batches).await,
+            match TestDatabase::mysql().await.unwrap() {
+                Some(home) => same_outcomes_and_books(open(&home).await, &batches).await,
                 None => Ok(()),
             }
         })?;

@@ -7,14 +7,15 @@ use inventory::store::sql::SqlStore;
 use inventory::store::{LedgerSums, Store};
 use platform::args;
 use platform::db::Database;
+use testkit::TestDatabase;
 use types::UnixMillis;
 
-use crate::store::TestDatabase;
+use crate::store::open;
 use crate::stories::{batch_deduct, book, deduct, key, restock};
 
 /// A database with two books, an open batch (`b`) and an open single hold (`s`).
-async fn healthy(folder: &TestDatabase) -> Database {
-    let database = folder.open().await;
+async fn healthy(home: &TestDatabase) -> Database {
+    let database = open(home).await;
     let commands = [
         restock(1, 10, ""),
         restock(2, 10, ""),
@@ -33,8 +34,8 @@ async fn healthy(folder: &TestDatabase) -> Database {
 
 /// What the audit finds after `damage`, as text.
 async fn problems_after(damage: &'static str) -> Vec<Problem> {
-    let folder = TestDatabase::new();
-    let database = healthy(&folder).await;
+    let home = TestDatabase::new().await.unwrap();
+    let database = healthy(&home).await;
     let touched = database
         .write("damage", move |tx| {
             Box::pin(async move { tx.execute(damage, args![]).await })
@@ -49,8 +50,8 @@ async fn problems_after(damage: &'static str) -> Vec<Problem> {
 
 #[tokio::test]
 async fn a_healthy_database_has_no_problems() {
-    let folder = TestDatabase::new();
-    let database = healthy(&folder).await;
+    let home = TestDatabase::new().await.unwrap();
+    let database = healthy(&home).await;
     assert_eq!(audit::read(&database).await.unwrap().problems, []);
     database.close().await;
 }
@@ -110,10 +111,9 @@ async fn an_edited_entry_breaks_the_chain() {
 
 #[tokio::test]
 async fn a_hold_that_forgot_its_copies_is_found() {
-    let problems = problems_after(
-        "UPDATE inventory_keys SET outstanding = 1 WHERE idempotency_key = CAST('s' AS BLOB)",
-    )
-    .await;
+    let problems =
+        problems_after("UPDATE inventory_keys SET outstanding = 1 WHERE idempotency_key = X'73'")
+            .await;
     let differs = Problem::HoldDiffers {
         key: key("s"),
         remembered: Some(1),
@@ -144,16 +144,15 @@ async fn a_hold_that_ended_without_its_copies_moving_is_found() {
 
 #[tokio::test]
 async fn a_hold_whose_copies_moved_without_its_ending_is_found() {
-    let problems =
-        problems_after("DELETE FROM inventory_logs WHERE hold_key = CAST('b' AS BLOB)").await;
+    let problems = problems_after("DELETE FROM inventory_logs WHERE hold_key = X'62'").await;
     let differs = |problem: &Problem| matches!(problem, Problem::HoldDiffers { key, ledger: 0, .. } if key.as_str() == "b");
     assert!(problems.iter().any(differs), "{problems:?}");
 }
 
 #[tokio::test]
 async fn the_sums_see_a_drift() {
-    let folder = TestDatabase::new();
-    let database = healthy(&folder).await;
+    let home = TestDatabase::new().await.unwrap();
+    let database = healthy(&home).await;
     let damage = "UPDATE inventories SET reserved = reserved - 2 WHERE book_id = 1";
     database
         .write("damage", move |tx| {

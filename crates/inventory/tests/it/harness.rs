@@ -7,17 +7,13 @@ use api::inventory::v1 as wire;
 use api::inventory::v1::inventory_service_client::InventoryServiceClient;
 use inventory::{Config, audit};
 use platform::clock::SystemClock;
-use platform::db::{Database, DatabaseUrl};
+use platform::db::Database;
 use platform::server::ServiceDeps;
-use tempfile::TempDir;
-use testkit::TestServer;
+use testkit::{TestDatabase, TestServer};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Request, Response, Status};
 use tonic_types::StatusExt;
 use types::Locale;
-
-/// The database of a test, in the test's own folder.
-const FILE: &str = "inventory.db";
 
 pub(crate) type Client = InventoryServiceClient<Channel>;
 
@@ -26,17 +22,17 @@ pub(crate) struct TestService {
     /// A client with a connection that all its clones share.
     pub(crate) client: Client,
     server: TestServer,
-    folder: TempDir,
+    home: TestDatabase,
 }
 
 impl TestService {
     pub(crate) async fn start() -> Self {
-        Self::start_in(testkit::temp_dir().unwrap()).await
+        Self::start_on(TestDatabase::new().await.unwrap()).await
     }
 
-    pub(crate) async fn start_in(folder: TempDir) -> Self {
+    pub(crate) async fn start_on(home: TestDatabase) -> Self {
         let listen = "127.0.0.1:0".parse().unwrap();
-        let database = DatabaseUrl::sqlite(folder.path().join(FILE));
+        let database = home.url().clone();
         let deps = ServiceDeps {
             clock: Arc::new(SystemClock),
             locale: Locale::Zh,
@@ -50,7 +46,7 @@ impl TestService {
         Self {
             client,
             server,
-            folder,
+            home,
         }
     }
 
@@ -61,18 +57,17 @@ impl TestService {
     }
 
     /// Drains and ends the service, as a signal would, and audits what it leaves behind.
-    pub(crate) async fn stop(self) -> TempDir {
+    pub(crate) async fn stop(self) -> TestDatabase {
         self.server.stop().await.unwrap();
-        let url = DatabaseUrl::sqlite(self.folder.path().join(FILE));
-        let database = Database::open_read_only(&url).unwrap();
+        let database = Database::open_read_only(self.home.url()).unwrap();
         assert_eq!(audit::read(&database).await.unwrap().problems, []);
         database.close().await;
-        self.folder
+        self.home
     }
 
     /// Ends the service and starts another on the same database.
     pub(crate) async fn restart(self) -> Self {
-        Self::start_in(self.stop().await).await
+        Self::start_on(self.stop().await).await
     }
 
     pub(crate) async fn restock(&self, book_id: u64, quantity: i32) {

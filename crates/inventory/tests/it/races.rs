@@ -215,12 +215,12 @@ async fn a_drain_finishes_what_was_accepted() {
         })
     });
     let calls: Vec<_> = calls.collect();
-    let folder = service.stop().await;
+    let home = service.stop().await;
     let mut acknowledged = 0;
     for call in calls {
         acknowledged += i32::from(call.await.unwrap());
     }
-    let service = TestService::start_in(folder).await;
+    let service = TestService::start_on(home).await;
     let (quantity, _) = service.balance(1).await;
     assert!(
         quantity >= 1000 + acknowledged,

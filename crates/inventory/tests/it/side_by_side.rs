@@ -8,9 +8,10 @@ use inventory::store::{LedgerSums, Store};
 use platform::args;
 use platform::db::{Database, DbError, Row};
 use proptest::prelude::*;
+use testkit::TestDatabase;
 use types::{BookId, IdempotencyKey};
 
-use crate::store::{TestDatabase, apply};
+use crate::store::{apply, open};
 use crate::stories::{any_command, book, key, ops, restock};
 
 /// Reads the whole ledger as it is stored.
@@ -50,8 +51,8 @@ fn entry_of(row: &Row) -> Result<Entry, DbError> {
 }
 
 /// Gives both stores the same batches and compares everything that can be seen.
-async fn run_side_by_side(folder: TestDatabase, batches: Vec<Vec<Op>>) {
-    let database = folder.open().await;
+async fn run_side_by_side(home: TestDatabase, batches: Vec<Vec<Op>>) {
+    let database = open(&home).await;
     let (model, sql) = (MemoryStore::new(), SqlStore::new(database.clone()));
     for batch in batches {
         let expected = apply(&model, batch.clone()).await;
@@ -96,7 +97,10 @@ proptest! {
     fn sqlite_does_what_the_model_does(
         batches in prop::collection::vec(prop::collection::vec(any_command(), 1..12), 1..10)
     ) {
-        runtime().block_on(run_side_by_side(TestDatabase::new(), stocked(batches)));
+        runtime().block_on(run_side_by_side(
+            TestDatabase::sqlite().unwrap(),
+            stocked(batches),
+        ));
     }
 }
 
@@ -108,7 +112,7 @@ proptest! {
         batches in prop::collection::vec(prop::collection::vec(any_command(), 1..12), 1..10)
     ) {
         runtime().block_on(async {
-            if let Some(database) = TestDatabase::mysql().await {
+            if let Some(database) = TestDatabase::mysql().await.unwrap() {
                 run_side_by_side(database, stocked(batches)).await;
             }
         });

@@ -1,45 +1,30 @@
 //! Proves that the audit reads every order with all that belongs to it, finds a sound database
 //! sound, sees what was tampered with, and that parked tasks can be woken by command.
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use order::audit::{Fault, OrderRecord, find_faults, read_feed_cursor, read_orders, read_tasks};
-use order::store::{MIGRATIONS, SqlStore};
+use order::store::MIGRATIONS;
 use platform::args;
 use platform::clock::Clock;
-use platform::db::{Database, DatabaseOptions, DatabaseUrl};
+use platform::db::{Database, DatabaseOptions};
 use testkit::eventually;
 use types::OrderId;
 
 use crate::fakes::Act;
-use crate::shop::{Shop, World};
+use crate::shop::Shop;
 
-/// A shop on a file, beside which the audit reads.
+/// A shop, beside which the audit reads.
 struct Audited {
     shop: Shop,
-    path: PathBuf,
     database: Database,
-    _folder: tempfile::TempDir,
 }
 
 impl Audited {
     async fn open() -> anyhow::Result<Self> {
-        let folder = testkit::temp_dir()?;
-        let path = folder.path().join("order.db");
-        let url = DatabaseUrl::sqlite(&path);
-        let own = Database::open(&url, MIGRATIONS, DatabaseOptions::default()).await?;
-        let mut world = World::new();
-        world.store = Arc::new(SqlStore::new(own));
-        let shop = world.open().await?;
-        let database = Database::open_read_only(&url)?;
-        Ok(Self {
-            shop,
-            path,
-            database,
-            _folder: folder,
-        })
+        let shop = Shop::new().await?;
+        let database = Database::open_read_only(shop.world.database.url())?;
+        Ok(Self { shop, database })
     }
 
     async fn records(&self, page_len: u32) -> anyhow::Result<Vec<OrderRecord>> {
@@ -69,8 +54,8 @@ impl Audited {
     }
 
     async fn tamper(&self, sql: &'static str) -> anyhow::Result<()> {
-        let url = DatabaseUrl::sqlite(&self.path);
-        let database = Database::open(&url, MIGRATIONS, DatabaseOptions::default()).await?;
+        let url = self.shop.world.database.url();
+        let database = Database::open(url, MIGRATIONS, DatabaseOptions::default()).await?;
         database
             .write("tamper", move |tx| {
                 Box::pin(async move { tx.execute(sql, args![]).await.map(drop) })
@@ -158,8 +143,8 @@ async fn parked_tasks_are_shown_and_woken_by_command() -> anyhow::Result<()> {
     assert_eq!(parked.key.order_id, OrderId::new(created.order_id).unwrap());
 
     world.inventory.releases.always(Act::Serve);
-    let url = DatabaseUrl::sqlite(&audited.path);
-    let database = Database::open(&url, MIGRATIONS, DatabaseOptions::default()).await?;
+    let url = world.database.url();
+    let database = Database::open(url, MIGRATIONS, DatabaseOptions::default()).await?;
     assert_eq!(
         order::resume_parked_tasks(database.clone(), world.clock.now()).await?,
         1

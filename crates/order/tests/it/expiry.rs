@@ -68,7 +68,7 @@ async fn what_was_paid_or_cancelled_does_not_expire() -> anyhow::Result<()> {
 #[tokio::test]
 async fn a_queue_that_lost_everything_or_is_down_delays_nothing_for_long() -> anyhow::Result<()> {
     for dead in [false, true] {
-        let mut world = World::new();
+        let mut world = World::new().await?;
         world.queue = if dead {
             Arc::new(DeadQueue)
         } else {
@@ -88,7 +88,7 @@ async fn a_queue_that_lost_everything_or_is_down_delays_nothing_for_long() -> an
 
 #[tokio::test]
 async fn a_deadline_that_passed_while_all_was_down_is_found_at_the_start() -> anyhow::Result<()> {
-    let world = World::new();
+    let world = World::new().await?;
     let shop = world.open().await?;
     let order = shop.create_one().await.order_no;
     let later = shop.create_one().await.order_no;
@@ -108,7 +108,7 @@ async fn a_deadline_that_passed_while_all_was_down_is_found_at_the_start() -> an
 
 #[tokio::test]
 async fn replicas_cancel_an_order_once() -> anyhow::Result<()> {
-    let world = World::new();
+    let world = World::new().await?;
     let replicas = [
         world.open().await?,
         world.open().await?,

@@ -120,7 +120,7 @@ async fn a_direct_refund_ends_an_order_whose_goods_are_here() -> anyhow::Result<
 
 #[tokio::test]
 async fn what_was_paid_while_orders_were_down_is_heard_after_the_start() -> anyhow::Result<()> {
-    let world = World::new();
+    let world = World::new().await?;
     let shop = world.open().await?;
     let first = shop.create_one().await;
     let second = shop.create_one().await;
@@ -141,7 +141,7 @@ async fn a_feed_that_repeats_breaks_off_or_leaves_out_is_followed_all_the_same()
 -> anyhow::Result<()> {
     for forgery in [Forgery::Double, Forgery::Break, Forgery::Skip] {
         for forged in 1..=3 {
-            let world = World::new();
+            let world = World::new().await?;
             world.payment.watches.always(Act::LoseRequest);
             let shop = world.open().await?;
             let created = shop.create_one().await;
@@ -169,7 +169,7 @@ async fn a_feed_that_repeats_breaks_off_or_leaves_out_is_followed_all_the_same()
 
 #[tokio::test]
 async fn one_replica_follows_and_another_takes_over() -> anyhow::Result<()> {
-    let world = World::new();
+    let world = World::new().await?;
     let first = world.open().await?;
     eventually("the first follows", async || {
         (world.payment.watches.calls() == 1).then_some(())
@@ -196,7 +196,7 @@ async fn one_replica_follows_and_another_takes_over() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn the_lease_of_a_dead_replica_passes_on_when_it_runs_out() -> anyhow::Result<()> {
-    let world = World::new();
+    let world = World::new().await?;
     world.hold_feed_lease("a dead replica").await;
     let shop = world.open().await?;
     let created = shop.create_one().await;

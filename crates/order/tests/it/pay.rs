@@ -15,7 +15,7 @@ const TOTAL: i64 = 25_700;
 
 /// A shop that hears of payments only by its own calls.
 async fn deaf_shop() -> anyhow::Result<Shop> {
-    let world = World::new();
+    let world = World::new().await?;
     world.payment.watches.always(Act::LoseRequest);
     world.open().await
 }
@@ -153,9 +153,9 @@ async fn an_order_whose_payment_was_refunded_cannot_be_paid() -> anyhow::Result<
 #[tokio::test]
 async fn a_payment_that_the_database_did_not_take_is_brought_by_the_feed() -> anyhow::Result<()> {
     for fault in [Fault::Down, Fault::LoseRequest, Fault::LoseReply] {
-        let mut world = World::new();
+        let mut world = World::new().await?;
         let flaky = Arc::new(FlakyStore::over(Arc::clone(&world.store)));
-        world.store = flaky.clone();
+        world.replica_store = Some(flaky.clone());
         let shop = world.open().await?;
         let no = shop.create_one().await.order_no;
         flaky.next(|op| matches!(op, Op::Pay { .. }), fault);

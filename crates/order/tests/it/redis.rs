@@ -13,7 +13,7 @@ use crate::shop::{PAYMENT_TIMEOUT, Shop, World};
 
 /// A world whose deadlines lie in Redis.
 async fn world_on(server: &RedisServer) -> anyhow::Result<World> {
-    let mut world = World::new();
+    let mut world = World::new().await?;
     world.queue = Arc::new(RedisQueue::connect(&server.parsed_url()?).await?);
     Ok(world)
 }

@@ -1,30 +1,15 @@
-//! Proves that replicas on one SQLite database share the work: ids never collide, keys make one
+//! Proves that replicas on one database share the work: ids never collide, keys make one
 //! order, a storm leaves orders and stock in agreement, and a restart loses nothing.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use futures::future::join_all;
-use order::store::{MIGRATIONS, SqlStore};
-use platform::db::{Database, DatabaseOptions, DatabaseUrl};
 
-use crate::shop::{Shop, World};
-
-async fn replica(world: &World, path: &Path) -> anyhow::Result<Shop> {
-    let url = DatabaseUrl::sqlite(path);
-    let database = Database::open(&url, MIGRATIONS, DatabaseOptions::default()).await?;
-    let mut world = world.clone();
-    world.store = Arc::new(SqlStore::new(database));
-    world.open().await
-}
+use crate::shop::World;
 
 #[tokio::test]
 async fn numbers_never_collide_and_a_key_makes_one_order() -> anyhow::Result<()> {
-    let folder = testkit::temp_dir()?;
-    let path = folder.path().join("order.db");
-    let world = World::new();
+    let world = World::new().await?;
     world.inventory.restock(1, 1_000);
-    let replicas = [replica(&world, &path).await?, replica(&world, &path).await?];
+    let replicas = [world.open().await?, world.open().await?];
     for round in 0..20 {
         let key = format!("k{round}");
         let twins = replicas
@@ -49,9 +34,8 @@ async fn numbers_never_collide_and_a_key_makes_one_order() -> anyhow::Result<()>
 
 #[tokio::test]
 async fn sixty_four_buyers_of_a_hundred_books_get_exactly_a_hundred() -> anyhow::Result<()> {
-    let folder = testkit::temp_dir()?;
-    let world = World::new();
-    let shop = replica(&world, &folder.path().join("order.db")).await?;
+    let world = World::new().await?;
+    let shop = world.open().await?;
     let buyers = (0..64).map(async |_| {
         let mut bought = Vec::new();
         for _ in 0..3 {
@@ -75,10 +59,8 @@ async fn sixty_four_buyers_of_a_hundred_books_get_exactly_a_hundred() -> anyhow:
 
 #[tokio::test]
 async fn a_restart_loses_nothing() -> anyhow::Result<()> {
-    let folder = testkit::temp_dir()?;
-    let path = folder.path().join("order.db");
-    let world = World::new();
-    let shop = replica(&world, &path).await?;
+    let world = World::new().await?;
+    let shop = world.open().await?;
     let kept = shop.create(&[(1, 1)], "k").await?;
     let paid = shop.create_paid().await;
     let before = [
@@ -87,7 +69,7 @@ async fn a_restart_loses_nothing() -> anyhow::Result<()> {
     ];
     shop.close().await?;
 
-    let shop = replica(&world, &path).await?;
+    let shop = world.open().await?;
     assert_eq!(
         [
             shop.get(&kept.order_no).await?,

@@ -7,14 +7,16 @@ use std::time::Duration;
 use api::order::v1::order_service_client::OrderServiceClient;
 use api::order::v1::*;
 use order::clients::{CatalogGrpc, InventoryGrpc, PaymentGrpc};
-use order::delay_queue::{DelayQueue, EmbeddedQueue};
+use order::delay_queue::{DelayQueue, EmbeddedQueue, RedisQueue};
 use order::domain::{LeaseStep, Op, OrderDetail, Stage};
-use order::store::{MemoryStore, Store};
+use order::store::{MIGRATIONS, SqlStore, Store};
 use order::{Parts, Timing};
 use platform::clock::ManualClock;
 use platform::combiner::Batch;
+use platform::db::{Database, DatabaseOptions};
 use platform::server::ServiceDeps;
-use testkit::{TestServer, eventually, serve};
+use testkit::servers::RedisServer;
+use testkit::{TestDatabase, TestServer, eventually, serve};
 use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
@@ -31,10 +33,16 @@ pub(crate) struct World {
     pub(crate) catalog: Arc<FakeCatalog>,
     pub(crate) inventory: Arc<FakeInventory>,
     pub(crate) payment: Arc<FakePayment>,
+    pub(crate) database: Arc<TestDatabase>,
+    /// What the test itself sees of the database.
     pub(crate) store: Arc<dyn Store>,
+    /// What replicas get in place of a store of their own.
+    pub(crate) replica_store: Option<Arc<dyn Store>>,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) queue: Arc<dyn DelayQueue>,
     pub(crate) timing: Timing,
+    /// Where the queue is, if it is not in this process.
+    _redis: Option<Arc<RedisServer>>,
 }
 
 /// A replica of the order service.
@@ -44,9 +52,16 @@ pub(crate) struct Shop {
     server: TestServer,
 }
 
+/// A store on `database`.
+pub(crate) async fn open_store(database: &TestDatabase) -> anyhow::Result<Arc<dyn Store>> {
+    let options = DatabaseOptions::default();
+    let database = Database::open(database.url(), MIGRATIONS, options).await?;
+    Ok(Arc::new(SqlStore::new(database)))
+}
+
 impl World {
     /// Two books in stock: 1 for 128.00, 2 for 1.00, 100 copies each. Nothing ordered.
-    pub(crate) fn new() -> Self {
+    pub(crate) async fn new() -> anyhow::Result<Self> {
         let catalog = Arc::new(FakeCatalog::default());
         catalog.publish(1, "Go微服务实战", 12_800);
         catalog.publish(2, "分布式系统原理", 100);
@@ -63,21 +78,34 @@ impl World {
             reopen_feed_after: Duration::from_millis(10),
             ..Timing::standard(PAYMENT_TIMEOUT)
         };
-        Self {
+        let database = Arc::new(TestDatabase::new().await?);
+        let redis = testkit::redis_of_this_run().await?;
+        let queue: Arc<dyn DelayQueue> = match &redis {
+            Some(server) => Arc::new(RedisQueue::connect(&server.parsed_url()?).await?),
+            None => Arc::new(EmbeddedQueue::new()),
+        };
+        Ok(Self {
             catalog,
             inventory,
             payment: Arc::new(FakePayment::default()),
-            store: Arc::new(MemoryStore::new()),
+            store: open_store(&database).await?,
+            replica_store: None,
+            database,
             clock: ManualClock::new(UnixMillis::new(1_795_355_045_000)),
-            queue: Arc::new(EmbeddedQueue::new()),
+            queue,
             timing,
-        }
+            _redis: redis.map(Arc::new),
+        })
     }
 
     /// Opens a replica.
     pub(crate) async fn open(&self) -> anyhow::Result<Shop> {
+        let store = match &self.replica_store {
+            Some(store) => Arc::clone(store),
+            None => open_store(&self.database).await?,
+        };
         let parts = Parts {
-            store: Arc::clone(&self.store),
+            store,
             queue: Arc::clone(&self.queue),
             catalog: Arc::new(CatalogGrpc::new(self.catalog.transport())),
             inventory: Arc::new(InventoryGrpc::new(self.inventory.transport())),
@@ -156,7 +184,7 @@ impl World {
 impl Shop {
     /// A shop of its own.
     pub(crate) async fn new() -> anyhow::Result<Self> {
-        World::new().open().await
+        World::new().await?.open().await
     }
 
     pub(crate) async fn close(self) -> anyhow::Result<()> {

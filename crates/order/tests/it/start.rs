@@ -1,4 +1,4 @@
-//! Proves that the service starts from its configuration, over TCP and on a file, and says in one
+//! Proves that the service starts from its configuration, over TCP and on its database, and says in one
 //! line what stops it.
 
 use std::sync::Arc;
@@ -53,14 +53,13 @@ fn upstreams(world: &World) -> Upstreams {
 }
 
 #[tokio::test]
-async fn a_configured_service_serves_from_its_file() -> anyhow::Result<()> {
-    let folder = testkit::temp_dir()?;
+async fn a_configured_service_serves_from_its_database() -> anyhow::Result<()> {
     let mut config = config(YAML)?;
     assert_eq!(config.payment_timeout, Duration::from_mins(15));
-    config.database = platform::db::DatabaseUrl::sqlite(folder.path().join("new/order.db"));
+    let world = World::new().await?;
+    config.database = world.database.url().clone();
     Upstreams::discover(&config, &StaticRegistry::default())?;
 
-    let world = World::new();
     let server = serve(order::start(config, deps(), upstreams(&world)).await?).await?;
     let mut client = OrderServiceClient::new(server.channel.clone());
     let created = client
@@ -83,7 +82,7 @@ async fn a_mistake_in_the_configuration_is_named() -> anyhow::Result<()> {
     assert!(queue.to_string().contains("delay_queue"), "{queue}");
 
     let at_once = config(&YAML.replace("15m", "0s"))?;
-    let refused = order::start(at_once, deps(), upstreams(&World::new())).await;
+    let refused = order::start(at_once, deps(), upstreams(&World::new().await?)).await;
     match refused {
         Err(StartError::Config { key, .. }) => assert_eq!(key, "order.payment_timeout"),
         Err(other) => panic!("{other}"),
@@ -98,7 +97,7 @@ async fn a_redis_out_of_reach_is_named_without_its_password() -> anyhow::Result<
     let url = "redis://:s3cret@127.0.0.1:1/2";
     let mut config = config(&YAML.replace("embedded", url))?;
     config.database = platform::db::DatabaseUrl::sqlite(folder.path().join("order.db"));
-    match order::start(config, deps(), upstreams(&World::new())).await {
+    match order::start(config, deps(), upstreams(&World::new().await?)).await {
         Err(StartError::Config { key, reason }) => {
             assert_eq!(key, "order.delay_queue");
             assert!(
@@ -119,7 +118,7 @@ async fn a_database_out_of_reach_is_named() -> anyhow::Result<()> {
     std::fs::write(&file, "not a folder")?;
     let mut config = config(YAML)?;
     config.database = platform::db::DatabaseUrl::sqlite(file.join("order.db"));
-    match order::start(config, deps(), upstreams(&World::new())).await {
+    match order::start(config, deps(), upstreams(&World::new().await?)).await {
         Err(StartError::Database { service, .. }) => assert_eq!(service, "order"),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("there is no such folder"),

@@ -87,7 +87,7 @@ async fn a_refund_is_tried_until_it_is_done() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_task_whose_writer_died_is_done_by_whoever_finds_it() -> anyhow::Result<()> {
-    let world = World::new();
+    let world = World::new().await?;
     let shop = world.open().await?;
     let created = shop.create_one().await;
     let at = world.clock.now();

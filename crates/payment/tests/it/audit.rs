@@ -5,19 +5,18 @@ use std::sync::Arc;
 
 use payment::audit::{Audit, audit};
 use payment::domain::{Op, RefundResult};
-use payment::store::{SqlStore, Store};
-use platform::db::{Database, DatabaseOptions, DatabaseUrl};
-use tempfile::TempDir;
+use platform::db::{Database, DatabaseOptions};
+use testkit::TestDatabase;
 use types::PaymentStatus;
 
+use crate::server::{new_home, open};
 use crate::world::{Step, World};
 
 /// A database with a refunded order 1, an order 2 that is being paid, and an order 3 that was
 /// refused and then paid.
-async fn populated() -> (TempDir, Database) {
-    let folder = testkit::temp_dir().unwrap();
-    let url = DatabaseUrl::sqlite(folder.path().join("payment.db"));
-    let store = SqlStore::open(&url, true).await.unwrap();
+async fn populated() -> (TestDatabase, Database) {
+    let home = new_home().await;
+    let store = open(&home).await;
     let pay = |order| Step::Pay { order, fen: 500 };
     let hear = || Step::HearCharge { back: 0 };
     let refunded = Step::HearRefund {
@@ -39,13 +38,14 @@ async fn populated() -> (TempDir, Database) {
     let ops: Vec<Op> = life.iter().filter_map(|step| world.op(step)).collect();
     store.apply(ops.into()).await.unwrap();
     store.close().await;
-    let database = Database::open(&url, payment::MIGRATIONS, DatabaseOptions::default());
-    (folder, database.await.unwrap())
+    let database = Database::open(home.url(), payment::MIGRATIONS, DatabaseOptions::default());
+    let database = database.await.unwrap();
+    (home, database)
 }
 
 #[tokio::test]
 async fn a_sound_database_reads_as_it_is() {
-    let (_folder, database) = populated().await;
+    let (_home, database) = populated().await;
     let Audit {
         payments,
         open_attempts,
@@ -93,7 +93,7 @@ async fn every_rule_finds_what_breaks_it() {
             "attempt PAY",
         ),
         (
-            "UPDATE payment_attempts SET next_check_at = 1",
+            "UPDATE payment_attempts SET next_check_at = updated_at",
             "attempt PAY",
         ),
         (
@@ -124,7 +124,7 @@ async fn every_rule_finds_what_breaks_it() {
         ),
     ];
     for (sql, subject) in breakages {
-        let (_folder, database) = populated().await;
+        let (_home, database) = populated().await;
         let database = Arc::new(database);
         let touched = database
             .write("break", move |tx| Box::pin(tx.execute(sql, vec![])))

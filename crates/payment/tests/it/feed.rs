@@ -1,17 +1,13 @@
 //! Proves that the feed tells every settled change once, in order and without a gap, from any
 //! place on, across replicas and restarts, and ends cleanly.
 
-use std::sync::Arc;
-
 use api::payment::v1::{PaymentEvent, WatchPaymentsRequest};
 use futures::future::join_all;
-use payment::store::{MemoryStore, SqlStore};
-use platform::db::DatabaseUrl;
 use platform::deadline::Deadline;
 use tonic::Streaming;
 
 use crate::scripted::{Say, Scripted};
-use crate::server::{PATIENT, Server, start, start_on};
+use crate::server::{PATIENT, Server, new_home, open, start, start_on};
 
 const PAID: i32 = 2;
 const REFUNDED: i32 = 3;
@@ -117,9 +113,9 @@ async fn a_follower_resumes_exactly_where_it_stopped() {
 
 #[tokio::test]
 async fn a_follower_at_one_replica_hears_of_payments_at_another() {
-    let (store, gateway) = (MemoryStore::new(), Scripted::new(&[], &[]));
-    let one = start_on(store.clone(), gateway.clone(), PATIENT).await;
-    let two = start_on(store, gateway, PATIENT).await;
+    let (home, gateway) = (new_home().await, Scripted::new(&[], &[]));
+    let one = start_on(open(&home).await, gateway.clone(), PATIENT).await;
+    let two = start_on(open(&home).await, gateway, PATIENT).await;
     let mut feed = watch(&one, 0).await;
     for order in 1..=3 {
         two.pay(order, 500).await;
@@ -129,11 +125,9 @@ async fn a_follower_at_one_replica_hears_of_payments_at_another() {
 
 #[tokio::test]
 async fn the_feed_goes_on_after_a_restart() {
-    let folder = testkit::temp_dir().unwrap();
-    let url = DatabaseUrl::sqlite(folder.path().join("payment.db"));
+    let home = new_home().await;
     for run in 1..=3 {
-        let store = Arc::new(SqlStore::open(&url, true).await.unwrap());
-        let server = start_on(store, Scripted::new(&[], &[]), PATIENT).await;
+        let server = start_on(open(&home).await, Scripted::new(&[], &[]), PATIENT).await;
         let mut feed = watch(&server, run - 1).await;
         server.pay(run, 500).await;
         let event = next(&mut feed).await;

@@ -8,14 +8,16 @@ use payment::domain::{
     BeginPay, BeginRefund, ChargeResult, Method, Op, SettleCharge, ThirdPartyNo,
 };
 use payment::gateway::{ChargeRequest, PaymentGateway};
-use payment::store::{MemoryStore, SqlStore, Store};
+use payment::store::Store;
 use platform::clock::{Clock, ManualClock};
-use platform::db::DatabaseUrl;
+use testkit::TestDatabase;
 use tonic_types::StatusExt;
 use types::{Fen, OrderId, PaymentNo, UnixMillis};
 
 use crate::scripted::{Say, Scripted};
-use crate::server::{Fault, HASTY, PATIENT, Server, Step, start, start_at, start_on};
+use crate::server::{
+    Fault, HASTY, PATIENT, Server, Step, new_home, open, start, start_at, start_on,
+};
 
 const CRASHED_AT: UnixMillis = UnixMillis::new(1_795_355_045_000);
 const LEASE: Duration = Duration::from_secs(5);
@@ -38,8 +40,15 @@ fn amount() -> Fen {
     Fen::amount(500).unwrap()
 }
 
+/// Writes as a process does that is gone afterwards.
+async fn write(home: &TestDatabase, ops: Vec<Op>) {
+    let store = open(home).await;
+    store.apply(ops.into()).await.unwrap();
+    store.close().await;
+}
+
 /// What a process writes before it asks the gateway to charge, and then dies.
-async fn leave_a_charge(store: &dyn Store) {
+async fn leave_a_charge(home: &TestDatabase) {
     let op = Op::BeginPay(BeginPay {
         order_id: order(),
         amount: amount(),
@@ -49,12 +58,12 @@ async fn leave_a_charge(store: &dyn Store) {
         now: CRASHED_AT,
         check_at: CRASHED_AT.plus(LEASE),
     });
-    store.apply(vec![op].into()).await.unwrap();
+    write(home, vec![op]).await;
 }
 
 /// What a process writes before it asks the gateway for a refund, and then dies.
-async fn leave_a_refund(store: &dyn Store, gateway: &Scripted) {
-    leave_a_charge(store).await;
+async fn leave_a_refund(home: &TestDatabase, gateway: &Scripted) {
+    leave_a_charge(home).await;
     charge_at(gateway).await;
     let third_party_no = ThirdPartyNo::mock(&number());
     let settle = Op::SettleCharge(SettleCharge {
@@ -69,7 +78,7 @@ async fn leave_a_refund(store: &dyn Store, gateway: &Scripted) {
         now: CRASHED_AT,
         check_at,
     });
-    store.apply(vec![settle, refund].into()).await.unwrap();
+    write(home, vec![settle, refund]).await;
 }
 
 /// The charge that the dead process made.
@@ -83,18 +92,18 @@ async fn charge_at(gateway: &Scripted) {
 }
 
 /// Starts the service when the lease of the dead process is over.
-async fn start_later(store: Arc<dyn Store>, gateway: Arc<Scripted>) -> Server {
+async fn start_later(home: &TestDatabase, gateway: Arc<Scripted>) -> Server {
     let clock = ManualClock::new(CRASHED_AT.plus(LEASE));
-    start_at(clock, store, gateway, HASTY).await
+    start_at(clock, open(home).await, gateway, HASTY).await
 }
 
 #[tokio::test]
 async fn a_charge_that_was_made_before_the_crash_is_found_and_not_made_again() {
     for (script, status) in [(Say::Yes, PAID), (Say::No, FAILED)] {
-        let (store, gateway) = (MemoryStore::new(), Scripted::new(&[script], &[]));
-        leave_a_charge(&*store).await;
+        let (home, gateway) = (new_home().await, Scripted::new(&[script], &[]));
+        leave_a_charge(&home).await;
         charge_at(&gateway).await;
-        let server = start_later(store, gateway.clone()).await;
+        let server = start_later(&home, gateway.clone()).await;
         let payment = server.payment_becomes(1, status).await;
         assert_eq!(payment.payment_no, number().as_str());
         assert_eq!(gateway.charge_calls(), 1);
@@ -103,9 +112,9 @@ async fn a_charge_that_was_made_before_the_crash_is_found_and_not_made_again() {
 
 #[tokio::test]
 async fn a_charge_that_never_went_out_is_made_under_its_own_number() {
-    let (store, gateway) = (MemoryStore::new(), Scripted::new(&[], &[]));
-    leave_a_charge(&*store).await;
-    let server = start_later(store, gateway.clone()).await;
+    let (home, gateway) = (new_home().await, Scripted::new(&[], &[]));
+    leave_a_charge(&home).await;
+    let server = start_later(&home, gateway.clone()).await;
     let payment = server.payment_becomes(1, PAID).await;
     assert_eq!(payment.payment_no, number().as_str());
     assert_eq!(payment.third_party_no, format!("MOCK{}", number()));
@@ -114,34 +123,20 @@ async fn a_charge_that_never_went_out_is_made_under_its_own_number() {
 
 #[tokio::test]
 async fn a_refund_that_was_under_way_is_finished() {
-    let (store, gateway) = (MemoryStore::new(), Scripted::new(&[], &[]));
-    leave_a_refund(&*store, &gateway).await;
-    let server = start_later(store, gateway.clone()).await;
+    let (home, gateway) = (new_home().await, Scripted::new(&[], &[]));
+    leave_a_refund(&home, &gateway).await;
+    let server = start_later(&home, gateway.clone()).await;
     server.payment_becomes(1, REFUNDED).await;
     assert_eq!((gateway.refund_calls(), gateway.fen_held(1)), (1, 0));
     assert_eq!(server.refund(1).await.refund_no, format!("REF{}", number()));
 }
 
 #[tokio::test]
-async fn leftovers_survive_on_disk() {
-    let folder = testkit::temp_dir().unwrap();
-    let url = DatabaseUrl::sqlite(folder.path().join("payment.db"));
-    let gateway = Scripted::new(&[], &[]);
-    let before = SqlStore::open(&url, true).await.unwrap();
-    leave_a_charge(&before).await;
-    before.close().await;
-    let after = Arc::new(SqlStore::open(&url, true).await.unwrap());
-    let server = start_later(after, gateway.clone()).await;
-    server.payment_becomes(1, PAID).await;
-    assert_eq!(gateway.times_charged(1), 1);
-}
-
-#[tokio::test]
 async fn nobody_takes_up_an_attempt_before_its_lease_is_over() {
-    let (store, gateway) = (MemoryStore::new(), Scripted::new(&[], &[]));
-    leave_a_charge(&*store).await;
+    let (home, gateway) = (new_home().await, Scripted::new(&[], &[]));
+    leave_a_charge(&home).await;
     let clock = ManualClock::new(CRASHED_AT.plus(LEASE).minus(Duration::from_millis(1)));
-    let server = start_at(clock.clone(), store, gateway.clone(), HASTY).await;
+    let server = start_at(clock.clone(), open(&home).await, gateway.clone(), HASTY).await;
     // Another order goes through meanwhile, so the worker had its chance.
     assert_eq!(server.pay(2, 500).await.code, 0);
     assert_eq!(server.payment(1).await.status, PENDING);
@@ -151,10 +146,10 @@ async fn nobody_takes_up_an_attempt_before_its_lease_is_over() {
 
 #[tokio::test]
 async fn a_pay_that_finds_a_leftover_waits_for_it_and_hears_its_end() {
-    let (store, gateway) = (MemoryStore::new(), Scripted::new(&[], &[]));
-    leave_a_charge(&*store).await;
+    let (home, gateway) = (new_home().await, Scripted::new(&[], &[]));
+    leave_a_charge(&home).await;
     let clock = ManualClock::new(CRASHED_AT);
-    let server = start_at(clock.clone(), store, gateway.clone(), HASTY).await;
+    let server = start_at(clock.clone(), open(&home).await, gateway.clone(), HASTY).await;
     let ours = server.pay(1, 500);
     let time = async {
         server.pays_begun(1).await;
@@ -170,13 +165,13 @@ async fn a_pay_that_finds_a_leftover_waits_for_it_and_hears_its_end() {
 
 #[tokio::test]
 async fn of_two_replicas_that_see_a_leftover_one_takes_it() {
-    let (store, gateway) = (MemoryStore::new(), Scripted::new(&[], &[]));
+    let (home, gateway) = (new_home().await, Scripted::new(&[], &[]));
     let clock = ManualClock::new(CRASHED_AT.plus(LEASE));
-    let one = start_at(clock.clone(), store.clone(), gateway.clone(), PATIENT).await;
-    let two = start_at(clock, store.clone(), gateway.clone(), PATIENT).await;
+    let one = start_at(clock.clone(), open(&home).await, gateway.clone(), PATIENT).await;
+    let two = start_at(clock, open(&home).await, gateway.clone(), PATIENT).await;
     one.store.hold_dues();
     two.store.hold_dues();
-    leave_a_charge(&*store).await;
+    leave_a_charge(&home).await;
     testkit::eventually("both to see it", async || {
         (one.store.dues_listed() == 1 && two.store.dues_listed() == 1).then_some(())
     })
@@ -195,7 +190,8 @@ async fn an_attempt_in_doubt_is_asked_about_by_the_timetable_and_not_before() {
     let gateway = Scripted::new(&[Say::YesUnheard], &[]);
     gateway.set_deaf(true);
     let clock = ManualClock::new(CRASHED_AT);
-    let server = start_at(clock.clone(), MemoryStore::new(), gateway.clone(), HASTY).await;
+    let home = new_home().await;
+    let server = start_at(clock.clone(), open(&home).await, gateway.clone(), HASTY).await;
     server
         .pay_within(1, Duration::from_secs(1))
         .await
@@ -219,7 +215,8 @@ async fn an_attempt_in_doubt_is_asked_about_by_the_timetable_and_not_before() {
 async fn a_gateway_that_is_out_of_order_for_a_while_loses_nothing() {
     let broken = [Say::Broken; 8];
     let gateway = Scripted::new(&broken, &[]);
-    let server = start_on(MemoryStore::new(), gateway.clone(), HASTY).await;
+    let home = new_home().await;
+    let server = start_on(open(&home).await, gateway.clone(), HASTY).await;
     let orders = [1, 2, 3, 4];
     let replies = futures::future::join_all(orders.map(|order| server.pay(order, 500))).await;
     assert!(replies.iter().all(|reply| reply.code == 0));
@@ -251,7 +248,8 @@ async fn a_payment_that_cannot_be_written_down_is_unavailable_and_charges_nobody
 async fn an_attempt_whose_beginning_went_unheard_is_settled_when_its_lease_is_over() {
     let gateway = Scripted::new(&[], &[]);
     let clock = ManualClock::new(CRASHED_AT);
-    let server = start_at(clock.clone(), MemoryStore::new(), gateway.clone(), HASTY).await;
+    let home = new_home().await;
+    let server = start_at(clock.clone(), open(&home).await, gateway.clone(), HASTY).await;
     server.store.fail(Step::Begin, Fault::AppliedUnheard);
     let status = server.pay_within(1, PATIENT).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::Unavailable);

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use payment::gateway::{MockConfig, MockGateway, Rate};
-use payment::store::MemoryStore;
 use tonic::Code;
 
 use crate::scripted::{Say, Scripted};
-use crate::server::{HASTY, PATIENT, in_english, pay_request, start, start_on};
+use crate::server::{HASTY, PATIENT, in_english, new_home, open, pay_request, start, start_on};
 
 const PENDING: i32 = 1;
 const PAID: i32 = 2;
@@ -187,10 +186,10 @@ async fn one_who_waits_with_another_amount_hears_already_paid_or_tries_his_own()
 
 #[tokio::test]
 async fn two_replicas_charge_once_and_both_hear_of_it() {
-    let store = MemoryStore::new();
+    let home = new_home().await;
     let gateway = Scripted::new(&[], &[]);
-    let one = start_on(store.clone(), gateway.clone(), PATIENT).await;
-    let two = start_on(store, gateway.clone(), PATIENT).await;
+    let one = start_on(open(&home).await, gateway.clone(), PATIENT).await;
+    let two = start_on(open(&home).await, gateway.clone(), PATIENT).await;
     gateway.hold();
     let first = one.pay(1, 500);
     let second = async {

@@ -15,14 +15,14 @@ use api::payment::v1::{
 use async_trait::async_trait;
 use payment::domain::{Event, Method, Op, Outcome, Record, Timetable};
 use payment::gateway::{Gateways, PaymentGateway};
-use payment::store::{Measures, MemoryStore, Store};
+use payment::store::{Measures, SqlStore, Store};
 use platform::clock::{SharedClock, SystemClock};
 use platform::combiner::Batch;
 use platform::db::DbError;
 use platform::ids::IdSource;
 use platform::net::Transport;
 use platform::server::ServiceDeps;
-use testkit::TestServer;
+use testkit::{TestDatabase, TestServer};
 use tokio::sync::watch;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
@@ -35,6 +35,8 @@ pub(crate) const HASTY: Duration = Duration::from_millis(50);
 
 /// A payment service, its store and a client.
 pub(crate) struct Server {
+    /// The database, where nobody else has it.
+    _home: Option<TestDatabase>,
     pub(crate) store: Arc<WatchedStore>,
     pub(crate) client: PaymentServiceClient<Channel>,
     /// The same service without a socket. A channel cuts its calls off at their deadline; this
@@ -43,9 +45,24 @@ pub(crate) struct Server {
     pub(crate) running: TestServer,
 }
 
-/// Starts the service on an empty store in memory.
+/// An empty database.
+pub(crate) async fn new_home() -> TestDatabase {
+    TestDatabase::new().await.unwrap()
+}
+
+/// A store on the database `home`: each replica has its own.
+pub(crate) async fn open(home: &TestDatabase) -> Arc<dyn Store> {
+    Arc::new(SqlStore::open(home.url(), true).await.unwrap())
+}
+
+/// Starts the service on an empty database.
 pub(crate) async fn start(gateway: Arc<dyn PaymentGateway>, timeout: Duration) -> Server {
-    start_on(MemoryStore::new(), gateway, timeout).await
+    let home = new_home().await;
+    let server = start_on(open(&home).await, gateway, timeout).await;
+    Server {
+        _home: Some(home),
+        ..server
+    }
 }
 
 /// Starts the service on `store`: a replica of all that run on it already.
@@ -77,6 +94,7 @@ pub(crate) async fn start_at(
     let running = testkit::serve(service).await.unwrap();
     let client = PaymentServiceClient::new(running.channel.clone());
     Server {
+        _home: None,
         store,
         client,
         direct,

@@ -6,28 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use payment::domain::{Op, Outcome, PayBegun, Record, Rescheduled, Settled};
-use payment::store::{MemoryStore, SqlStore, Store};
-use platform::db::DatabaseUrl;
+use payment::store::{MemoryStore, Store};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use tempfile::TempDir;
+use testkit::TestDatabase;
 use types::{OrderId, PaymentStatus, UnixMillis};
 
+use crate::server::{new_home, open};
 use crate::world::{Step, World, steps};
 
 const FAR_FUTURE: UnixMillis = UnixMillis::new(4_000_000_000_000);
-
-async fn open(folder: &TempDir) -> Arc<dyn Store> {
-    let url = DatabaseUrl::sqlite(folder.path().join("payment.db"));
-    Arc::new(SqlStore::open(&url, true).await.unwrap())
-}
-
-/// A store on the MySQL-protocol server; `None` where there is none.
-async fn open_mysql() -> Option<(Arc<dyn Store>, DatabaseUrl)> {
-    let server = testkit::servers::mysql().await.unwrap()?;
-    let url = server.new_database().await.unwrap();
-    Some((Arc::new(SqlStore::open(&url, true).await.unwrap()), url))
-}
 
 /// Runs each function on a store of each kind, each on a store of its own.
 macro_rules! on_every_store {
@@ -42,16 +30,16 @@ macro_rules! on_every_store {
         mod sqlite {
             $(#[tokio::test]
             async fn $test() {
-                let folder = testkit::temp_dir().unwrap();
-                super::$test(super::open(&folder).await).await;
+                let home = super::TestDatabase::sqlite().unwrap();
+                super::$test(super::open(&home).await).await;
             })+
         }
 
         mod mysql {
             $(#[tokio::test]
             async fn $test() {
-                if let Some((store, _)) = super::open_mysql().await {
-                    super::$test(store).await;
+                if let Some(home) = super::TestDatabase::mysql().await.unwrap() {
+                    super::$test(super::open(&home).await).await;
                 }
             })+
         }
@@ -218,20 +206,20 @@ async fn the_figures_count_what_is_open_and_told(store: Arc<dyn Store>) {
 
 #[tokio::test]
 async fn what_was_acknowledged_is_there_after_a_restart() {
-    let folder = testkit::temp_dir().unwrap();
-    let store = open(&folder).await;
+    let home = new_home().await;
+    let store = open(&home).await;
     apply(&*store, ops(&[pay(1), Step::HearCharge { back: 0 }])).await;
     let before = find(&*store, 1).await;
     store.close().await;
-    let again = open(&folder).await;
+    let again = open(&home).await;
     assert_eq!(find(&*again, 1).await, before);
     assert_eq!(again.measure().await.unwrap().last_event_id, 1);
 }
 
 #[tokio::test]
 async fn two_replicas_on_one_database_number_one_feed() {
-    let folder = testkit::temp_dir().unwrap();
-    let stores = [open(&folder).await, open(&folder).await];
+    let home = new_home().await;
+    let stores = [open(&home).await, open(&home).await];
     let mut world = World::new();
     let mut writes = Vec::new();
     for turn in 0..60 {
@@ -281,22 +269,21 @@ fn compare_many(cases: u32, compare: impl AsyncFn(Vec<Vec<Step>>)) {
 #[test]
 fn sqlite_is_the_model() {
     compare_many(48, async |batches| {
-        let folder = testkit::temp_dir().unwrap();
-        let url = DatabaseUrl::sqlite(folder.path().join("payment.db"));
-        compare(batches, open(&folder).await, url).await;
+        compare(batches, TestDatabase::sqlite().unwrap()).await;
     });
 }
 
 #[test]
 fn mysql_is_the_model() {
     compare_many(12, async |batches| {
-        if let Some((store, url)) = open_mysql().await {
-            compare(batches, store, url).await;
+        if let Some(home) = TestDatabase::mysql().await.unwrap() {
+            compare(batches, home).await;
         }
     });
 }
 
-async fn compare(batches: Vec<Vec<Step>>, sql: Arc<dyn Store>, url: DatabaseUrl) {
+async fn compare(batches: Vec<Vec<Step>>, home: TestDatabase) {
+    let sql = open(&home).await;
     let model = MemoryStore::new();
     let mut world = World::new();
     for batch in batches {
@@ -317,7 +304,7 @@ async fn compare(batches: Vec<Vec<Step>>, sql: Arc<dyn Store>, url: DatabaseUrl)
         );
         assert_eq!(events.unwrap(), expected.unwrap());
     }
-    let database = platform::db::Database::open_read_only(&url).unwrap();
+    let database = platform::db::Database::open_read_only(home.url()).unwrap();
     let audit = payment::audit::audit(&database).await.unwrap();
     assert_eq!(audit.findings, [], "the auditor agrees");
     sql.close().await;

@@ -12,21 +12,24 @@ use super::{free_port, left_out};
 
 /// A MySQL-protocol server for the tests of this process.
 pub struct MysqlServer {
-    /// Everything of the URL but the database's name.
+    /// The URL up to the database's name, which may hold a password.
     base: String,
+    /// What the URL says after the database's name: nothing, or `?name=value…`.
+    parameters: String,
     databases: AtomicU32,
     /// Held so that the server goes when this goes.
     running: Option<(Tethered, TempDir)>,
 }
 
-/// The process' server: the one that `BOOKSTORE_TEST_MYSQL_URL` names (`mysql://root@host:3306`), else a
-/// private MariaDB, started once. `None` where there is none to start.
+/// The process' server: the one that `BOOKSTORE_TEST_MYSQL_URL` names
+/// (`mysql://USER:PASSWORD@HOST:PORT`, with `?parameters` where it needs any), else a private MariaDB,
+/// started once. `None` where there is none to start.
 pub async fn mysql() -> anyhow::Result<Option<&'static MysqlServer>> {
     static SERVER: OnceCell<Option<MysqlServer>> = OnceCell::const_new();
     let server = SERVER
         .get_or_try_init(|| async {
             match platform::config::variable("BOOKSTORE_TEST_MYSQL_URL") {
-                Some(url) => Ok(Some(MysqlServer::at(url.trim_end_matches('/').to_owned()))),
+                Some(url) => Ok(Some(MysqlServer::at(&url))),
                 None => MysqlServer::start().await,
             }
         })
@@ -35,9 +38,14 @@ pub async fn mysql() -> anyhow::Result<Option<&'static MysqlServer>> {
 }
 
 impl MysqlServer {
-    fn at(base: String) -> Self {
+    fn at(url: &str) -> Self {
+        let (base, parameters) = match url.split_once('?') {
+            Some((base, parameters)) => (base, format!("?{parameters}")),
+            None => (url, String::new()),
+        };
         Self {
-            base,
+            base: base.trim_end_matches('/').to_owned(),
+            parameters,
             databases: AtomicU32::new(0),
             running: None,
         }
@@ -62,7 +70,7 @@ impl MysqlServer {
             arguments(&data, &socket, port),
             &folder.path().join("log"),
         )?;
-        let mut this = Self::at(format!("mysql://root@127.0.0.1:{port}"));
+        let mut this = Self::at(&format!("mysql://root@127.0.0.1:{port}"));
         this.running = Some((running, folder));
         this.wait().await;
         Ok(Some(this))
@@ -77,19 +85,29 @@ impl MysqlServer {
 
     /// A new empty database.
     pub async fn new_database(&self) -> anyhow::Result<DatabaseUrl> {
+        let url = self.new_database_setting().await?;
+        url.parse().map_err(anyhow::Error::msg)
+    }
+
+    /// The URL of a new empty database as a process has to be told it: with the password, which a
+    /// [`DatabaseUrl`] never shows.
+    pub async fn new_database_setting(&self) -> anyhow::Result<String> {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("bookstore_test_{}_{number}", std::process::id());
         self.execute(&format!("DROP DATABASE IF EXISTS {name}"))
             .await?;
-        self.execute(&format!("CREATE DATABASE {name}")).await?;
-        self.url(&name)
+        self.execute(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"))
+            .await?;
+        Ok(self.setting(&name))
     }
 
     /// The URL of the database `name` on this server.
     pub fn url(&self, name: &str) -> anyhow::Result<DatabaseUrl> {
-        format!("{}/{name}", self.base)
-            .parse()
-            .map_err(anyhow::Error::msg)
+        self.setting(name).parse().map_err(anyhow::Error::msg)
+    }
+
+    fn setting(&self, name: &str) -> String {
+        format!("{}/{name}{}", self.base, self.parameters)
     }
 
     /// Runs a statement outside any transaction of the program's.

@@ -8,13 +8,13 @@ async fn create_on_flaky_store(
     faults: &[Fault],
     deduct: Act,
 ) -> anyhow::Result<(Shop, Result<CreateOrderResponse, Status>)> {
-    let mut world = World::new();
+    let mut world = World::new().await?;
     world.timing.creation_lease = Duration::from_secs(2);
     let flaky = Arc::new(FlakyStore::over(Arc::clone(&world.store)));
     for fault in faults {
         flaky.next(picks, *fault);
     }
-    world.store = flaky.clone();
+    world.replica_store = Some(flaky.clone());
     world.inventory.deducts.always(deduct);
     let shop = world.open().await?;
     let answer = shop.create(&[(1, 2), (2, 1)], "k").await;

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_creation_whose_creator_died_is_called_off_when_its_lease_runs_out() -> anyhow::Result<()>
 {
-    let world = World::new();
+    let world = World::new().await?;
     let (_, order_no) = leave_unfinished(&world, None).await;
     world.inventory.hold(order_no.as_str(), &[(1, 2), (2, 1)]);
     let shop = world.open().await?;
@@ -37,7 +37,7 @@ async fn a_creation_whose_creator_died_is_called_off_when_its_lease_runs_out() -
 
 #[tokio::test]
 async fn a_slow_creator_and_recovery_cannot_both_win() -> anyhow::Result<()> {
-    let mut world = World::new();
+    let mut world = World::new().await?;
     world.timing.settle_limit = Duration::from_secs(5);
     let shop = world.open().await?;
     world.inventory.deducts.always(Act::LoseRequest);
@@ -64,10 +64,10 @@ async fn a_slow_creator_and_recovery_cannot_both_win() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_repeat_waits_for_the_first_request_on_another_replica() -> anyhow::Result<()> {
-    let mut world = World::new();
+    let mut world = World::new().await?;
     let (id, order_no) = leave_unfinished(&world, Some("k")).await;
     let watched = Arc::new(FlakyStore::over(Arc::clone(&world.store)));
-    world.store = watched.clone();
+    world.replica_store = Some(watched.clone());
     let shop = world.open().await?;
     let finish = async {
         eventually("the repeat has looked twice", async || {
@@ -84,7 +84,7 @@ async fn a_repeat_waits_for_the_first_request_on_another_replica() -> anyhow::Re
 
 #[tokio::test]
 async fn a_repeat_takes_over_when_the_first_request_died() -> anyhow::Result<()> {
-    let world = World::new();
+    let world = World::new().await?;
     let (_, dead) = leave_unfinished(&world, Some("k")).await;
     let shop = world.open().await?;
     let request = within(
@@ -118,7 +118,7 @@ async fn a_key_whose_creation_was_called_off_is_free() -> anyhow::Result<()> {
 #[tokio::test]
 async fn what_recovery_abandons_is_given_back_once_also_when_it_is_told_twice() -> anyhow::Result<()>
 {
-    let world = World::new();
+    let world = World::new().await?;
     let (id, order_no) = leave_unfinished(&world, None).await;
     world.inventory.hold(order_no.as_str(), &[(1, 2), (2, 1)]);
     let at = world.clock.now().plus(LEASE);

@@ -5,28 +5,10 @@ mod build;
 mod side_by_side;
 mod suite;
 
-use std::path::Path;
-use std::sync::Arc;
+use order::store::MemoryStore;
+use testkit::TestDatabase;
 
-use order::store::{MIGRATIONS, MemoryStore, SqlStore, Store};
-use platform::db::{Database, DatabaseOptions, DatabaseUrl};
-
-/// The SQLite store in the file at `path`, made where it is missing.
-async fn open_sqlite(path: &Path) -> anyhow::Result<Arc<dyn Store>> {
-    let url = DatabaseUrl::sqlite(path);
-    let database = Database::open(&url, MIGRATIONS, DatabaseOptions::default()).await?;
-    Ok(Arc::new(SqlStore::new(database)))
-}
-
-/// A store on the MySQL-protocol server; `None` where there is none.
-async fn open_mysql() -> anyhow::Result<Option<Arc<dyn Store>>> {
-    let Some(server) = testkit::servers::mysql().await? else {
-        return Ok(None);
-    };
-    let url = server.new_database().await?;
-    let database = Database::open(&url, MIGRATIONS, DatabaseOptions::default()).await?;
-    Ok(Some(Arc::new(SqlStore::new(database))))
-}
+use crate::shop::open_store;
 
 /// Declares the suite once for each kind of store.
 macro_rules! on_every_store {
@@ -41,8 +23,8 @@ macro_rules! on_every_store {
         mod on_sqlite {
             $(#[tokio::test]
             async fn $test() -> anyhow::Result<()> {
-                let folder = testkit::temp_dir()?;
-                let store = super::open_sqlite(&folder.path().join("order.db")).await?;
+                let home = super::TestDatabase::sqlite()?;
+                let store = super::open_store(&home).await?;
                 let result = super::suite::$test(std::sync::Arc::clone(&store)).await;
                 store.close().await;
                 result
@@ -52,9 +34,10 @@ macro_rules! on_every_store {
         mod on_mysql {
             $(#[tokio::test]
             async fn $test() -> anyhow::Result<()> {
-                let Some(store) = super::open_mysql().await? else {
+                let Some(home) = super::TestDatabase::mysql().await? else {
                     return Ok(());
                 };
+                let store = super::open_store(&home).await?;
                 let result = super::suite::$test(std::sync::Arc::clone(&store)).await;
                 store.close().await;
                 result
@@ -81,13 +64,12 @@ on_every_store! {
 
 #[tokio::test]
 async fn everything_survives_a_restart() -> anyhow::Result<()> {
-    let folder = testkit::temp_dir()?;
-    let path = folder.path().join("order.db");
-    let store = open_sqlite(&path).await?;
+    let home = TestDatabase::new().await?;
+    let store = open_store(&home).await?;
     let before = suite::fill(&*store).await?;
     store.close().await;
 
-    let store = open_sqlite(&path).await?;
+    let store = open_store(&home).await?;
     assert_eq!(side_by_side::picture(&*store).await?, before);
     assert!(
         store.reserve_ids(1).await?.start > 1,
@@ -99,9 +81,8 @@ async fn everything_survives_a_restart() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn replicas_on_one_database_never_make_two_orders_of_one_key() -> anyhow::Result<()> {
-    let folder = testkit::temp_dir()?;
-    let path = folder.path().join("order.db");
-    let replicas = [open_sqlite(&path).await?, open_sqlite(&path).await?];
+    let home = TestDatabase::new().await?;
+    let replicas = [open_store(&home).await?, open_store(&home).await?];
     suite::race_for_keys(&replicas).await?;
     for replica in replicas {
         replica.close().await;

@@ -6,10 +6,11 @@ use order::domain::{Cause, LeaseStep, Op, Stage, TaskKind, TaskStep};
 use order::store::{MemoryStore, OrderFilter, Store};
 use platform::combiner::Batch;
 use proptest::prelude::*;
+use testkit::TestDatabase;
 use types::{OrderStatus, Page, PaymentStatus, Violations};
 
 use super::build::*;
-use super::{open_mysql, open_sqlite};
+use crate::shop::open_store;
 
 /// Everything that a store shows of itself, as text.
 pub(super) async fn picture(store: &dyn Store) -> anyhow::Result<String> {
@@ -193,9 +194,7 @@ proptest! {
         batches in prop::collection::vec(prop::collection::vec(any_step(), 1..10), 1..8),
     ) {
         runtime().block_on(async {
-            let folder = testkit::temp_dir()?;
-            let sqlite = open_sqlite(&folder.path().join("order.db")).await?;
-            run_side_by_side(sqlite, batches).await
+            run_side_by_side(TestDatabase::sqlite()?, batches).await
         }).unwrap();
     }
 }
@@ -208,15 +207,16 @@ proptest! {
         batches in prop::collection::vec(prop::collection::vec(any_step(), 1..10), 1..8),
     ) {
         runtime().block_on(async {
-            match open_mysql().await? {
-                Some(store) => run_side_by_side(store, batches).await,
+            match TestDatabase::mysql().await? {
+                Some(home) => run_side_by_side(home, batches).await,
                 None => Ok(()),
             }
         }).unwrap();
     }
 }
 
-async fn run_side_by_side(sql: Arc<dyn Store>, batches: Vec<Vec<Step>>) -> anyhow::Result<()> {
+async fn run_side_by_side(home: TestDatabase, batches: Vec<Vec<Step>>) -> anyhow::Result<()> {
+    let sql = open_store(&home).await?;
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let mut script = Script::default();
     for steps in batches {
