@@ -41,6 +41,9 @@ impl Config {
 }
 
 /// Every interval and limit of the service's workers and sagas.
+///
+/// What a killed replica held passes on within 10 s: no lease and the interval at which others look
+/// for it come near that together.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
     /// How long an order waits for its payment.
@@ -76,7 +79,7 @@ impl Timing {
     pub const fn standard(payment_timeout: Duration) -> Self {
         Self {
             payment_timeout,
-            creation_lease: Duration::from_secs(10),
+            creation_lease: Duration::from_secs(7),
             settle_limit: Duration::from_secs(3),
             task_lease: Duration::from_secs(5),
             expiry_lease: Duration::from_secs(2),
@@ -88,6 +91,26 @@ impl Timing {
             follow_every: Duration::from_secs(2),
             reopen_feed_after: Duration::from_millis(500),
             measure_every: Duration::from_secs(5),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_replica_held_is_looked_for_within_ten_seconds() {
+        let timing = Timing::standard(Duration::from_mins(15));
+        let held = [
+            (timing.creation_lease, timing.recover_every),
+            (timing.task_lease, timing.run_tasks_every),
+            (timing.expiry_lease, timing.expire_every),
+            (timing.feed_lease, timing.follow_every),
+        ];
+        // The rest is for the work itself.
+        for (lease, looked_for_every) in held {
+            assert!(lease + looked_for_every <= Duration::from_secs(8));
         }
     }
 }
