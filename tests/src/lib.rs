@@ -2,9 +2,11 @@
 //!
 //! Owns: finding the binary ([`program`]), starting, killing and restarting it ([`Shop`]), calling
 //! it ([`Clients`], [`Rpc`]), the few steps that most stories begin with ([`goods`]), the one that is
-//! told of every layout ([`transcript`]), and two replicas of everything ([`twice`]).
-//! Never does: a look inside; what a test knows it learns as a user would, through ports, commands
-//! and, where it plants a fault, the database files.
+//! told of every layout ([`transcript`]), two replicas of everything ([`twice`]) and a storm of orders
+//! over them ([`storm`]).
+//! Never does: a look inside; what a test knows it learns as a user would, through ports and
+//! commands, and, where it plants a fault or asks when something was done, from the databases
+//! ([`read_rows`]).
 //!
 //! Start reading at [`Shop`].
 
@@ -13,13 +15,16 @@ mod command;
 pub mod goods;
 mod process;
 mod program;
+mod rows;
 mod rpc;
 mod shop;
+pub mod storm;
 pub mod transcript;
 pub mod twice;
 
 pub use clients::{Clients, ENGLISH};
 pub use command::{Ran, run_to_end, run_within};
 pub use program::{program, repository, setting, setting_number};
+pub use rows::read_rows;
 pub use rpc::{Answer, Rpc};
 pub use shop::{Layout, Service, Shop, ShopPlan};

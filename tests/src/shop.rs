@@ -329,6 +329,20 @@ impl Shop {
         process.kill()
     }
 
+    /// Sends a signal by its name, as `STOP`, to the process of a service.
+    ///
+    /// # Errors
+    /// Where it has no process of its own.
+    pub fn signal(&self, service: Service, name: &str) -> anyhow::Result<()> {
+        let of_service = |(who, _): &&(Option<Service>, Process)| *who == Some(service);
+        let (_, process) = self
+            .processes
+            .iter()
+            .find(of_service)
+            .context("no such process")?;
+        process.signal(name)
+    }
+
     /// Sends SIGTERM to the process of a service, or (`None`) to the one that runs them all, and waits
     /// until it has drained and ended.
     ///

@@ -1,22 +1,14 @@
-//! Two replicas of every service on the same stores, and calls that go from one to the other.
+//! Two replicas of every service on the same stores: MariaDB and Redis.
 
-use std::time::{Duration, Instant};
-
-use anyhow::{bail, ensure};
+use anyhow::Context;
 use futures::future::try_join;
-use platform::clock::pause;
+use platform::db::DatabaseUrl;
 use testkit::servers::{RedisServer, mysql};
 use tokio::sync::{Mutex, MutexGuard};
-use tonic::{Code, Status};
 
 use crate::clients::Clients;
-use crate::rpc::Rpc;
 use crate::shop::{Layout, Service, Shop};
 
-/// How long a call that was not answered waits before it goes to the other replica.
-const RETRY_AFTER: Duration = Duration::from_millis(50);
-/// The longest that two replicas, of which one dies now and then, may leave a call without an answer.
-const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 /// Eight processes at a time are enough for a small machine.
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -26,6 +18,7 @@ pub struct Twice {
     pub replicas: [Shop; 2],
     /// Where their deadlines wait and their books are cached.
     pub redis: RedisServer,
+    databases: Vec<(Service, DatabaseUrl)>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -49,9 +42,11 @@ impl Twice {
             ("ORDER__DELAY_QUEUE".to_owned(), redis.url().to_owned()),
             ("PAYMENT__MOCK__SUCCESS_RATE".to_owned(), "1".to_owned()),
         ];
+        let mut databases = Vec::new();
         for service in Service::ALL {
             let name = service.name().to_uppercase();
             let database = mysql.new_database_setting().await?;
+            databases.push((service, database.parse().map_err(anyhow::Error::msg)?));
             shared.push((format!("{name}__DATABASE"), database));
             if service != Service::Order {
                 let url = |shop: &Shop| format!("http://127.0.0.1:{}", shop.port(service));
@@ -70,8 +65,19 @@ impl Twice {
         Ok(Some(Self {
             replicas,
             redis,
+            databases,
             _turn: turn,
         }))
+    }
+
+    /// The database that both replicas of a service share.
+    ///
+    /// # Errors
+    /// Where it has none.
+    pub fn database(&self, service: Service) -> anyhow::Result<&DatabaseUrl> {
+        let mut databases = self.databases.iter();
+        let found = databases.find(|(who, _)| *who == service);
+        found.map(|(_, url)| url).context("no database")
     }
 
     /// Clients of each replica.
@@ -104,37 +110,4 @@ impl Twice {
     pub async fn expect_clean(&self) -> anyhow::Result<()> {
         self.replicas[0].expect_clean().await
     }
-}
-
-/// Makes a call at the replica whose `turn` it is, and where it is not answered at the other one,
-/// and so on.
-///
-/// # Errors
-/// A status that is final, or no answer within a minute.
-pub async fn insist<M: Rpc>(
-    replicas: &[Clients; 2],
-    turn: usize,
-    request: M,
-) -> anyhow::Result<M::Reply> {
-    let asked = Instant::now();
-    for clients in replicas.iter().cycle().skip(turn % 2) {
-        match clients.call(request.clone()).await {
-            Ok(reply) => return Ok(reply),
-            Err(status) => ensure!(
-                may_be_repeated(&status) && asked.elapsed() < ANSWER_WITHIN,
-                "{request:?} for {:?}: {status:?}",
-                asked.elapsed()
-            ),
-        }
-        pause(RETRY_AFTER).await;
-    }
-    bail!("unreachable: the replicas take turns for ever")
-}
-
-/// Whether a replica is dead or dying, or an effect in doubt; keys make the next try safe.
-fn may_be_repeated(status: &Status) -> bool {
-    matches!(
-        status.code(),
-        Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled
-    )
 }

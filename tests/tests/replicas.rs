@@ -1,25 +1,22 @@
 //! Proves: two replicas of every service, on one MariaDB and one Redis, are one shop. The transcript
 //! plays over both; a hot book is never oversold, a key has one effect, and nobody keeps both money
-//! and goods, whichever replica hears what; a replica that is killed loses nothing and holds nothing
-//! up; and with Redis emptied in a storm every unpaid order is still cancelled, once.
+//! and goods, whichever replica hears what; and a replica that is killed loses nothing and holds
+//! nothing up. (Restarts: `rolling.rs`; what a killed one held: `leases.rs`; deadlines: `deadlines.rs`.)
 //!
 //! Where MariaDB or Redis is not installed all of it is left out, with a clear line.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use anyhow::{Context, ensure};
 use api::inventory::v1::{DeductStockRequest, GetStockRequest};
 use api::order::v1::ListOrdersRequest;
-use bookstore_e2e::goods::{
-    CANCELLED, MONEY_TAKEN, PAID, PENDING, Placed, cancel, order, pay_order,
-};
-use bookstore_e2e::twice::{Twice, insist};
+use bookstore_e2e::goods::{CANCELLED, Placed, cancel, order, pay_order};
+use bookstore_e2e::storm::{Manner, Storm, insist};
+use bookstore_e2e::twice::Twice;
 use bookstore_e2e::{Clients, Service, setting_number, transcript};
 use futures::future::{try_join, try_join_all};
 use futures::{StreamExt, TryStreamExt, stream};
-use testkit::eventually;
 
 /// How many deduct copies of the hot book at the same time.
 const BUYERS: usize = 64;
@@ -27,12 +24,6 @@ const BUYERS: usize = 64;
 const TWINS: usize = 32;
 /// How often payment and cancellation race.
 const DUELS: u32 = 200;
-/// How many order while replicas are killed.
-const CUSTOMERS: u64 = 8;
-/// How many orders a round of the kill storm waits for, before the kill and after it.
-const ORDERS_A_ROUND: u64 = 8;
-/// Where the order service keeps deadlines in Redis.
-const DEADLINES: &str = "bookstore:{orders}:deadlines";
 
 /// Makes an order for one copy; asked for as long as it takes, under one key.
 async fn place(replicas: &[Clients; 2], turn: usize, buyer: Buyer) -> anyhow::Result<Placed> {
@@ -56,15 +47,6 @@ struct Buyer {
 async fn version_of(clients: &Clients, book_id: u64) -> anyhow::Result<i32> {
     let stock = clients.done(GetStockRequest { book_id }).await?.stock;
     Ok(stock.context("no stock")?.version)
-}
-
-async fn orders_in(clients: &Clients, status: i32) -> anyhow::Result<i64> {
-    let request = ListOrdersRequest {
-        status,
-        page_size: 1,
-        ..ListOrdersRequest::default()
-    };
-    Ok(clients.done(request).await?.total)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,173 +170,20 @@ async fn replicas_killed_at_random_in_a_storm_lose_nothing() -> anyhow::Result<(
     let Some(mut twice) = Twice::open(&[("PAYMENT__MOCK__LATENCY", "2ms")]).await? else {
         return Ok(());
     };
-    let replicas = Arc::new(twice.each()?);
-    let [clients, _] = &*replicas;
-    let book_id = clients.stocked(1000, 100_000).await?;
-    let weather = Arc::new(Weather::default());
-    let customers = (1..=CUSTOMERS).map(|user_id| {
-        let (replicas, weather) = (Arc::clone(&replicas), Arc::clone(&weather));
-        shop_until_the_storm_ends(replicas, weather, user_id, book_id)
-    });
+    let storm = Storm::gather(&twice, Manner::Insistent).await?;
     let breaking = async {
         for _ in 0..setting_number("BOOKSTORE_TEST_KILLS", 10) {
             let shop = &mut twice.replicas[rand::random_range(0..2)];
-            weather.more_orders().await;
+            storm.more_orders().await;
             shop.kill_one(Service::ALL[rand::random_range(0..4)])?;
             // Its twin alone must do, and take over what it held.
-            weather.more_orders().await;
+            storm.more_orders().await;
             shop.start().await?;
         }
-        weather.is_over.store(true, Ordering::SeqCst);
+        storm.end();
         anyhow::Ok(())
     };
-    let (lists, ()) = try_join(try_join_all(customers), breaking).await?;
+    let (kept, ()) = try_join(storm.rage(), breaking).await?;
     twice.expect_clean().await?;
-    for (turn, kept) in lists.into_iter().flatten().enumerate() {
-        verify(&replicas[turn % 2], &kept)
-            .await
-            .with_context(|| format!("{kept:?}"))?;
-    }
-    Ok(())
-}
-
-/// What all customers of a storm share.
-#[derive(Default)]
-struct Weather {
-    /// How many orders came to the end that their customers wanted.
-    orders: AtomicU64,
-    is_over: AtomicBool,
-}
-
-impl Weather {
-    async fn more_orders(&self) {
-        let goal = self.orders.load(Ordering::SeqCst) + ORDERS_A_ROUND;
-        eventually("more orders in the storm", || async {
-            (self.orders.load(Ordering::SeqCst) >= goal).then_some(())
-        })
-        .await;
-    }
-}
-
-/// An order, and what its customer was told of it last.
-#[derive(Debug)]
-struct Kept {
-    placed: Placed,
-    status: i32,
-    /// Empty where it was never paid.
-    payment_no: String,
-}
-
-/// Makes orders; pays most of them, cancels some.
-async fn shop_until_the_storm_ends(
-    replicas: Arc<[Clients; 2]>,
-    weather: Arc<Weather>,
-    user_id: u64,
-    book_id: u64,
-) -> anyhow::Result<Vec<Kept>> {
-    let mut list = Vec::new();
-    while !weather.is_over.load(Ordering::SeqCst) {
-        let turn = list.len();
-        let buyer = Buyer {
-            user_id,
-            book_id,
-            key: format!("storm-{user_id}-{turn}"),
-        };
-        let mut kept = Kept {
-            placed: place(&replicas, turn, buyer).await?,
-            status: PENDING,
-            payment_no: String::new(),
-        };
-        if !turn.is_multiple_of(4) {
-            let reply = insist(&replicas, turn, pay_order(&kept.placed.no)).await?;
-            ensure!(reply.code == 0, "{reply:?}");
-            (kept.status, kept.payment_no) = (PAID, reply.payment_no);
-        }
-        if turn.is_multiple_of(3) {
-            let reply = insist(&replicas, turn + 1, cancel(&kept.placed.no)).await?;
-            ensure!(reply.code == 0, "{reply:?}");
-            kept.status = CANCELLED;
-        }
-        list.push(kept);
-        weather.orders.fetch_add(1, Ordering::SeqCst);
-    }
-    Ok(list)
-}
-
-/// Compares an order and its payment with what the customer was told.
-async fn verify(clients: &Clients, kept: &Kept) -> anyhow::Result<()> {
-    let Placed { no, id, total } = &kept.placed;
-    let order = clients.order_of(no).await?;
-    let found = (order.id, order.total, order.status);
-    ensure!(found == (*id, *total, kept.status), "{order:?}");
-    let payment = clients.payment_of(*id).await?;
-    let number = payment.as_ref().map(|payment| payment.payment_no.as_str());
-    ensure!(number.unwrap_or_default() == kept.payment_no, "{payment:?}");
-    if kept.status == PAID {
-        ensure!(payment.is_some_and(|payment| payment.status == MONEY_TAKEN));
-    } else {
-        clients.until_no_money_is_held(*id).await;
-    }
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_emptied_in_a_storm_leaves_no_unpaid_order_and_cancels_none_twice()
--> anyhow::Result<()> {
-    let Some(twice) = Twice::open(&[("ORDER__PAYMENT_TIMEOUT", "3s")]).await? else {
-        return Ok(());
-    };
-    let replicas = twice.each()?;
-    let [clients, _] = &replicas;
-    let (copies, orders) = (1000, 240);
-    let book_id = clients.stocked(1000, copies).await?;
-    let before = version_of(clients, book_id).await?;
-    let lost = AtomicU64::new(0);
-    let storm = stream::iter(0..orders).map(|number| {
-        let (replicas, redis, lost) = (&replicas, &twice.redis, &lost);
-        async move {
-            if number % 80 == 60 {
-                lost.fetch_add(redis.call(&["ZCARD", DEADLINES]).await?, Ordering::SeqCst);
-                redis.flush().await?;
-            }
-            buy_and_perhaps_pay(replicas, book_id, number).await
-        }
-    });
-    let paid: Vec<bool> = storm.buffer_unordered(16).try_collect().await?;
-    ensure!(lost.into_inner() > 0, "Redis held no deadlines to lose");
-    let paid = i32::try_from(paid.into_iter().filter(|paid| *paid).count())?;
-    let unpaid = orders - paid;
-    clients.until_stock_is(book_id, copies - paid, paid).await;
-    eventually("every unpaid order cancelled", || async {
-        let cancelled = orders_in(clients, CANCELLED).await.ok()?;
-        (cancelled == i64::from(unpaid)).then_some(())
-    })
-    .await;
-    twice.expect_clean().await?;
-    ensure!(orders_in(clients, PAID).await? == i64::from(paid));
-    // The ledger knows of a deduction an order, and of a release an unpaid one.
-    ensure!(version_of(clients, book_id).await? == before + orders + unpaid);
-    Ok(())
-}
-
-/// Makes an order and pays every fourth; answers whether it is paid.
-async fn buy_and_perhaps_pay(
-    replicas: &[Clients; 2],
-    book_id: u64,
-    number: i32,
-) -> anyhow::Result<bool> {
-    let turn = usize::try_from(number)?;
-    let buyer = Buyer {
-        user_id: 1,
-        book_id,
-        key: format!("due-{number}"),
-    };
-    let placed = place(replicas, turn, buyer).await?;
-    if !turn.is_multiple_of(4) {
-        return Ok(false);
-    }
-    let reply = insist(replicas, turn + 1, pay_order(&placed.no)).await?;
-    // Or the deadline was faster.
-    ensure!([0, 40900].contains(&reply.code), "{reply:?}");
-    Ok(reply.code == 0)
+    storm.expect_all(&twice, &kept).await
 }
