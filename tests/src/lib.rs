@@ -2,8 +2,8 @@
 //!
 //! Owns: finding the binary ([`program`]), starting, killing and restarting it ([`Shop`]), calling
 //! it ([`Clients`], [`Rpc`]), the few steps that most stories begin with ([`goods`]), the one that is
-//! told of every layout ([`transcript`]), two replicas of everything ([`twice`]) and a storm of orders
-//! over them ([`storm`]).
+//! told of every layout ([`transcript`]), two replicas of everything ([`twice`]), a storm of orders
+//! over them ([`storm`]), and all of these behind one face ([`System`]).
 //! Never does: a look inside; what a test knows it learns as a user would, through ports and
 //! commands, and, where it plants a fault or asks when something was done, from the databases
 //! ([`read_rows`]).
@@ -19,6 +19,7 @@ mod rows;
 mod rpc;
 mod shop;
 pub mod storm;
+mod system;
 pub mod transcript;
 pub mod twice;
 
@@ -28,3 +29,4 @@ pub use program::{program, repository, setting, setting_number};
 pub use rows::read_rows;
 pub use rpc::{Answer, Rpc};
 pub use shop::{Layout, Service, Shop, ShopPlan};
+pub use system::System;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use platform::clock::pause;
+use platform::telemetry::fetch_metrics;
 use tempfile::TempDir;
 
 use crate::clients::Clients;
@@ -281,6 +282,21 @@ impl Shop {
     /// What every process printed when it was ready, the latest last.
     pub fn announced(&self) -> &[String] {
         &self.announced
+    }
+
+    /// The metrics page of a service's own process.
+    ///
+    /// # Errors
+    /// Where it never said where its page is, or the page does not answer.
+    pub async fn metrics(&self, service: Service) -> anyhow::Result<String> {
+        let title = format!(" {} is ready", service.name());
+        let mut latest_first = self.announced.iter().rev();
+        let said = latest_first.find(|said| said.contains(&title));
+        let address = said
+            .and_then(|said| said.split("http://").nth(1)?.strip_suffix("/metrics\n"))
+            .context("no metrics page")?;
+        let page = fetch_metrics(address.parse()?).await;
+        page.map_err(anyhow::Error::msg)
     }
 
     /// The folder of the databases.

@@ -8,18 +8,53 @@ use api::order::v1::{GetOrderRequest, ListOrdersRequest};
 use bookstore_e2e::goods::{
     CANCELLED, MONEY_RETURNED, PAID, PENDING, cancel, order, pay, pay_order,
 };
-use bookstore_e2e::{Clients, Layout, Rpc, Service, Shop};
+use bookstore_e2e::{Clients, Layout, Rpc, Service, Shop, System};
 use std::time::Duration;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 #[tokio::test]
 async fn without_inventory_orders_fail_safely_and_cancellations_are_kept() -> anyhow::Result<()> {
-    let mut shop = shop().await?;
+    lose_inventory(&mut alone().await?).await
+}
+
+#[tokio::test]
+async fn without_catalog_nothing_is_ordered_and_nothing_is_held() -> anyhow::Result<()> {
+    lose_catalog(&mut alone().await?).await
+}
+
+#[tokio::test]
+async fn without_payment_orders_wait_and_refunds_are_kept() -> anyhow::Result<()> {
+    lose_payment(&mut alone().await?).await
+}
+
+#[tokio::test]
+async fn payments_made_without_the_order_service_reach_their_orders_later() -> anyhow::Result<()> {
+    lose_order(&mut alone().await?).await
+}
+
+#[tokio::test]
+async fn orders_can_be_read_while_all_others_are_down() -> anyhow::Result<()> {
+    lose_all_but_order(&mut alone().await?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_that_are_down_with_both_replicas_are_missed_as_one_is() -> anyhow::Result<()> {
+    let Some(mut system) = System::twice(&[]).await? else {
+        return Ok(());
+    };
+    lose_inventory(&mut system).await?;
+    lose_catalog(&mut system).await?;
+    lose_payment(&mut system).await?;
+    lose_order(&mut system).await?;
+    lose_all_but_order(&mut system).await
+}
+
+async fn lose_inventory(shop: &mut System) -> anyhow::Result<()> {
     let clients = shop.clients()?;
     let book = clients.stocked(100, 10).await?;
     let pending = clients.place(1, &[(book, 2)]).await?;
-    shop.kill_one(Service::Inventory)?;
+    shop.kill_all_of(Service::Inventory)?;
 
     let keyed = order(1, &[(book, 1)], "while-down");
     let status = silence(&clients, keyed.clone()).await?;
@@ -35,12 +70,10 @@ async fn without_inventory_orders_fail_safely_and_cancellations_are_kept() -> an
     shop.expect_clean().await
 }
 
-#[tokio::test]
-async fn without_catalog_nothing_is_ordered_and_nothing_is_held() -> anyhow::Result<()> {
-    let mut shop = shop().await?;
+async fn lose_catalog(shop: &mut System) -> anyhow::Result<()> {
     let clients = shop.clients()?;
     let book = clients.stocked(100, 10).await?;
-    shop.kill_one(Service::Catalog)?;
+    shop.kill_all_of(Service::Catalog)?;
     let keyed = order(1, &[(book, 1)], "no-catalog");
     expect_retry_info(&silence(&clients, keyed.clone()).await?)?;
     ensure!(clients.stock_of(book).await? == (10, 0));
@@ -49,13 +82,11 @@ async fn without_catalog_nothing_is_ordered_and_nothing_is_held() -> anyhow::Res
     shop.expect_clean().await
 }
 
-#[tokio::test]
-async fn without_payment_orders_wait_and_refunds_are_kept() -> anyhow::Result<()> {
-    let mut shop = shop().await?;
+async fn lose_payment(shop: &mut System) -> anyhow::Result<()> {
     let clients = shop.clients()?;
     let paid = clients.paid().await?;
     let pending = clients.placed().await?;
-    shop.kill_one(Service::Payment)?;
+    shop.kill_all_of(Service::Payment)?;
 
     expect_retry_info(&silence(&clients, pay_order(&pending.no)).await?)?;
     ensure!(clients.order_of(&pending.no).await?.status == PENDING);
@@ -69,12 +100,10 @@ async fn without_payment_orders_wait_and_refunds_are_kept() -> anyhow::Result<()
     shop.expect_clean().await
 }
 
-#[tokio::test]
-async fn payments_made_without_the_order_service_reach_their_orders_later() -> anyhow::Result<()> {
-    let mut shop = shop().await?;
+async fn lose_order(shop: &mut System) -> anyhow::Result<()> {
     let clients = shop.clients()?;
     let (paid, wrong) = (clients.placed().await?, clients.placed().await?);
-    shop.kill_one(Service::Order)?;
+    shop.kill_all_of(Service::Order)?;
     clients.charge_until_accepted(paid.id, paid.total).await?;
     clients
         .charge_until_accepted(wrong.id, wrong.total + 1)
@@ -86,13 +115,13 @@ async fn payments_made_without_the_order_service_reach_their_orders_later() -> a
     shop.expect_clean().await
 }
 
-#[tokio::test]
-async fn orders_can_be_read_while_all_others_are_down() -> anyhow::Result<()> {
-    let mut shop = shop().await?;
+async fn lose_all_but_order(shop: &mut System) -> anyhow::Result<()> {
     let clients = shop.clients()?;
-    let placed = clients.placed().await?;
+    let book = clients.stocked(100, 10).await?;
+    let user_id = 77;
+    let placed = clients.place(user_id, &[(book, 1)]).await?;
     for service in [Service::Catalog, Service::Inventory, Service::Payment] {
-        shop.kill_one(service)?;
+        shop.kill_all_of(service)?;
     }
     let got = clients
         .done(GetOrderRequest {
@@ -100,7 +129,11 @@ async fn orders_can_be_read_while_all_others_are_down() -> anyhow::Result<()> {
         })
         .await?;
     ensure!(got.order.is_some_and(|order| order.items.len() == 1));
-    ensure!(clients.done(ListOrdersRequest::default()).await?.total == 1);
+    let mine = ListOrdersRequest {
+        user_id,
+        ..ListOrdersRequest::default()
+    };
+    ensure!(clients.done(mine).await?.total == 1);
     Ok(())
 }
 
@@ -128,11 +161,8 @@ async fn a_gateway_that_never_answers_holds_nobody_past_their_deadline() -> anyh
     shop.expect_clean().await
 }
 
-async fn shop() -> anyhow::Result<Shop> {
-    Shop::plan()
-        .set("PAYMENT__MOCK__SUCCESS_RATE", "1")
-        .start(Layout::Apart)
-        .await
+async fn alone() -> anyhow::Result<System> {
+    System::alone(Layout::Apart, &[]).await
 }
 
 /// The call is not answered, because somebody is down or late.

@@ -20,7 +20,7 @@ use api::payment::v1::{Payment, RefundRequest};
 use bookstore_e2e::goods::{
     CANCELLED, COMPLETED, MONEY_RETURNED, PAID, book, cancel, order, pay, pay_order,
 };
-use bookstore_e2e::{Answer, Clients, Layout, Rpc, Shop};
+use bookstore_e2e::{Answer, Clients, Layout, Rpc, System};
 use futures::future::BoxFuture;
 use prost::Message;
 use prost_types::{FieldMask, FileDescriptorSet};
@@ -32,8 +32,18 @@ const WITHDRAWN: u64 = 12;
 
 #[tokio::test]
 async fn everything_sent_twice_and_late_changes_once() -> anyhow::Result<()> {
-    let plan = Shop::plan().set("PAYMENT__MOCK__SUCCESS_RATE", "1");
-    let mut shop = plan.start(Layout::Together).await?;
+    send_all_twice_and_late(System::alone(Layout::Together, &[]).await?).await
+}
+
+#[tokio::test]
+async fn everything_sent_twice_and_late_to_any_replica_changes_once() -> anyhow::Result<()> {
+    let Some(system) = System::twice(&[]).await? else {
+        return Ok(());
+    };
+    send_all_twice_and_late(system).await
+}
+
+async fn send_all_twice_and_late(mut shop: System) -> anyhow::Result<()> {
     let clients = shop.clients()?;
     let mut post = Post::default();
     stock_story(&clients, &mut post).await?;

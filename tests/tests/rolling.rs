@@ -13,9 +13,12 @@ use bookstore_e2e::twice::Twice;
 use futures::future::try_join;
 use testkit::servers::consul;
 
+/// So that calls are under way in every process that is asked to end.
+const SLOW_GATEWAY: (&str, &str) = ("PAYMENT__MOCK__LATENCY", "50ms");
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_restart_over_a_fixed_list_fails_no_call() -> anyhow::Result<()> {
-    let Some(twice) = Twice::open(&[]).await? else {
+    let Some(twice) = Twice::open(&[SLOW_GATEWAY]).await? else {
         return Ok(());
     };
     restart_one_after_another(twice).await
@@ -27,6 +30,7 @@ async fn a_rolling_restart_over_consul_fails_no_call() -> anyhow::Result<()> {
         return Ok(());
     };
     let settings = [
+        SLOW_GATEWAY,
         ("DISCOVERY", "consul"),
         ("CONSUL__ADDRESS", &consul.url()),
         ("ORDER__CATALOG", "consul://catalog"),

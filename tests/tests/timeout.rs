@@ -7,29 +7,49 @@ use api::inventory::v1::GetStockRequest;
 use api::order::v1::ListOrdersRequest;
 use api::payment::v1::RefundRequest;
 use bookstore_e2e::goods::{CANCELLED, MONEY_RETURNED, MONEY_TAKEN, PAID, SHIPPED, pay, pay_order};
-use bookstore_e2e::{Clients, Layout, Shop, ShopPlan};
+use bookstore_e2e::{Clients, Layout, System};
 use futures::future::try_join_all;
 use platform::clock::{Clock, SystemClock};
 use testkit::eventually;
 
-/// A shop whose customers have one second to pay.
-fn impatient() -> ShopPlan {
-    Shop::plan()
-        .set("ORDER__PAYMENT_TIMEOUT", "1s")
-        .set("PAYMENT__MOCK__SUCCESS_RATE", "1")
+/// Customers have one second to pay.
+const IMPATIENT: (&str, &str) = ("ORDER__PAYMENT_TIMEOUT", "1s");
+
+async fn impatient() -> anyhow::Result<System> {
+    System::alone(Layout::Together, &[IMPATIENT]).await
 }
 
-/// A shop whose customers have their time, and whose mock refuses nobody.
-async fn patient() -> anyhow::Result<Shop> {
-    Shop::plan()
-        .set("PAYMENT__MOCK__SUCCESS_RATE", "1")
-        .start(Layout::Together)
-        .await
+/// Customers have their time.
+async fn patient() -> anyhow::Result<System> {
+    System::alone(Layout::Together, &[]).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deadlines_are_kept_by_two_replicas_as_by_one() -> anyhow::Result<()> {
+    let Some(mut shop) = System::twice(&[IMPATIENT]).await? else {
+        return Ok(());
+    };
+    expire_once(&shop).await?;
+    expire_after_a_night(&mut shop).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_should_not_be_is_given_back_by_two_replicas_as_by_one() -> anyhow::Result<()> {
+    let Some(shop) = System::twice(&[]).await? else {
+        return Ok(());
+    };
+    return_late_money(&shop).await?;
+    return_wrong_money(&shop).await?;
+    return_strange_money(&shop).await?;
+    follow_refunds(&shop).await
 }
 
 #[tokio::test]
 async fn an_unpaid_order_is_cancelled_once_and_its_stock_is_free_again() -> anyhow::Result<()> {
-    let shop = impatient().start(Layout::Together).await?;
+    expire_once(&impatient().await?).await
+}
+
+async fn expire_once(shop: &System) -> anyhow::Result<()> {
     let clients = shop.clients()?;
     let book = clients.stocked(100, 10).await?;
     let before = version_of(&clients, book).await?;
@@ -55,7 +75,7 @@ async fn an_unpaid_order_is_cancelled_once_and_its_stock_is_free_again() -> anyh
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_orders_that_fall_due_at_once_are_all_cancelled() -> anyhow::Result<()> {
-    let shop = impatient().start(Layout::Together).await?;
+    let shop = impatient().await?;
     let clients = shop.clients()?;
     let (book, orders) = (clients.stocked(100, 1000).await?, 300);
     let before = version_of(&clients, book).await?;
@@ -80,31 +100,34 @@ async fn many_orders_that_fall_due_at_once_are_all_cancelled() -> anyhow::Result
 async fn an_order_that_fell_due_while_the_system_was_down_is_cancelled_at_its_start()
 -> anyhow::Result<()> {
     for layout in [Layout::Together, Layout::Apart] {
-        let mut shop = impatient().start(layout).await?;
-        let clients = shop.clients()?;
-        let book = clients.stocked(100, 10).await?;
-        let placed = clients.place(1, &[(book, 3)]).await?;
-        let expire_at = clients.order_of(&placed.no).await?.expire_at;
-        shop.kill()?;
-        // The wire tells whole seconds.
-        eventually("the deadline to pass", || async {
-            (SystemClock.now().get() > (expire_at + 1) * 1000).then_some(())
-        })
-        .await;
-        shop.start().await?;
-        let clients = shop.clients()?;
-        clients.until_order_is(&placed.no, CANCELLED).await;
-        clients.until_stock_is(book, 10, 0).await;
-        shop.expect_clean().await?;
+        expire_after_a_night(&mut System::alone(layout, &[IMPATIENT]).await?).await?;
     }
     Ok(())
+}
+
+async fn expire_after_a_night(shop: &mut System) -> anyhow::Result<()> {
+    let clients = shop.clients()?;
+    let book = clients.stocked(100, 10).await?;
+    let placed = clients.place(1, &[(book, 3)]).await?;
+    let expire_at = clients.order_of(&placed.no).await?.expire_at;
+    shop.kill()?;
+    // The wire tells whole seconds.
+    eventually("the deadline to pass", || async {
+        (SystemClock.now().get() > (expire_at + 1) * 1000).then_some(())
+    })
+    .await;
+    shop.start().await?;
+    let clients = shop.clients()?;
+    clients.until_order_is(&placed.no, CANCELLED).await;
+    clients.until_stock_is(book, 10, 0).await;
+    shop.expect_clean().await
 }
 
 #[tokio::test]
 async fn a_payment_in_flight_does_not_hold_the_deadline_up_and_is_refunded() -> anyhow::Result<()> {
     // The money arrives after the deadline.
-    let plan = impatient().set("PAYMENT__MOCK__LATENCY", "1900ms");
-    let shop = plan.start(Layout::Together).await?;
+    let slow = ("PAYMENT__MOCK__LATENCY", "1900ms");
+    let shop = System::alone(Layout::Together, &[IMPATIENT, slow]).await?;
     let clients = shop.clients()?;
     let book = clients.stocked(100, 10).await?;
     let placed = clients.place(1, &[(book, 1)]).await?;
@@ -119,8 +142,8 @@ async fn a_payment_in_flight_does_not_hold_the_deadline_up_and_is_refunded() -> 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn payments_that_arrive_at_the_deadline_end_as_order_or_as_refund() -> anyhow::Result<()> {
     // Each payment takes about as long as the order may wait: either may come first.
-    let plan = impatient().set("PAYMENT__MOCK__LATENCY", "950ms");
-    let shop = plan.start(Layout::Together).await?;
+    let as_slow = ("PAYMENT__MOCK__LATENCY", "950ms");
+    let shop = System::alone(Layout::Together, &[IMPATIENT, as_slow]).await?;
     let clients = shop.clients()?;
     let book = clients.stocked(100, 100).await?;
     let races = (0..60).map(|turn: u32| {
@@ -158,7 +181,10 @@ async fn payments_that_arrive_at_the_deadline_end_as_order_or_as_refund() -> any
 
 #[tokio::test]
 async fn money_for_a_cancelled_order_goes_back_by_itself() -> anyhow::Result<()> {
-    let shop = patient().await?;
+    return_late_money(&patient().await?).await
+}
+
+async fn return_late_money(shop: &System) -> anyhow::Result<()> {
     let clients = shop.clients()?;
     let placed = clients.cancelled().await?;
     clients
@@ -171,7 +197,10 @@ async fn money_for_a_cancelled_order_goes_back_by_itself() -> anyhow::Result<()>
 
 #[tokio::test]
 async fn a_wrong_amount_goes_back_and_cancels_the_order() -> anyhow::Result<()> {
-    let shop = patient().await?;
+    return_wrong_money(&patient().await?).await
+}
+
+async fn return_wrong_money(shop: &System) -> anyhow::Result<()> {
     let clients = shop.clients()?;
     let book = clients.stocked(100, 10).await?;
     for wrong in [99, 101] {
@@ -186,7 +215,10 @@ async fn a_wrong_amount_goes_back_and_cancels_the_order() -> anyhow::Result<()> 
 
 #[tokio::test]
 async fn money_for_no_order_goes_back() -> anyhow::Result<()> {
-    let shop = patient().await?;
+    return_strange_money(&patient().await?).await
+}
+
+async fn return_strange_money(shop: &System) -> anyhow::Result<()> {
     let clients = shop.clients()?;
     let nobody = 1 << 45;
     clients.charge_until_accepted(nobody, 500).await?;
@@ -196,7 +228,10 @@ async fn money_for_no_order_goes_back() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_direct_refund_cancels_what_was_paid_and_leaves_what_was_shipped() -> anyhow::Result<()> {
-    let shop = patient().await?;
+    follow_refunds(&patient().await?).await
+}
+
+async fn follow_refunds(shop: &System) -> anyhow::Result<()> {
     let clients = shop.clients()?;
     let book = clients.stocked(100, 10).await?;
     let paid = clients.place(1, &[(book, 2)]).await?;

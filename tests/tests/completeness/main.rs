@@ -14,7 +14,7 @@ mod wire;
 use std::collections::BTreeSet;
 
 use anyhow::{Context, ensure};
-use bookstore_e2e::{Shop, repository};
+use bookstore_e2e::{Layout, System, repository};
 use futures::{StreamExt, stream};
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -25,9 +25,22 @@ const AT_ONCE: usize = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_cell_of_the_table_holds() -> anyhow::Result<()> {
-    let shop = Shop::open().await?;
-    let proofs = cells().into_iter().map(|cell| {
-        let clients = shop.clients();
+    let stingy = [("PAYMENT__MOCK__SUCCESS_RATE", "0.7")];
+    prove_all(System::alone(Layout::Together, &stingy).await?).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_cell_of_the_table_holds_at_each_of_two_replicas() -> anyhow::Result<()> {
+    let stingy = [("PAYMENT__MOCK__SUCCESS_RATE", "0.7")];
+    let Some(system) = System::twice(&stingy).await? else {
+        return Ok(());
+    };
+    prove_all(system).await
+}
+
+async fn prove_all(shop: System) -> anyhow::Result<()> {
+    let proofs = cells().into_iter().enumerate().map(|(turn, cell)| {
+        let clients = shop.clients_in_turn(turn);
         async move {
             let proof = async { (cell.prove)(clients?).await };
             proof
