@@ -13,6 +13,7 @@
 mod clients;
 mod command;
 pub mod goods;
+mod pace;
 mod process;
 mod program;
 mod rows;
@@ -25,6 +26,7 @@ pub mod twice;
 
 pub use clients::{Clients, ENGLISH};
 pub use command::{Ran, run_to_end, run_within};
+pub use pace::Pace;
 pub use program::{program, repository, setting, setting_number};
 pub use rows::read_rows;
 pub use rpc::{Answer, Rpc};
