@@ -15,7 +15,7 @@ use bookstore_e2e::goods::{
     CANCELLED, COMPLETED, MONEY_RETURNED, MONEY_TAKEN, PAID, PENDING, Placed, SHIPPED, cancel,
     order, pay, pay_order,
 };
-use bookstore_e2e::{Answer, Clients, Layout, Rpc, Service, Shop, setting_number};
+use bookstore_e2e::{Answer, Clients, Layout, Rpc, Service, System, setting_number};
 use futures::future::{try_join, try_join_all};
 use platform::clock::pause;
 use rand::rngs::StdRng;
@@ -23,6 +23,15 @@ use rand::{RngExt, SeedableRng};
 use testkit::eventually;
 use tonic::Code;
 
+/// A gateway as real ones are: slow at times, not always willing, and with answers that get lost.
+const UNSURE: [(&str, &str); 6] = [
+    ("PAYMENT__MOCK__SUCCESS_RATE", "0.7"),
+    ("PAYMENT__MOCK__LATENCY", "2ms"),
+    ("PAYMENT__MOCK__LOSE_ANSWER_RATE", "0.02"),
+    ("PAYMENT__MOCK__HANG_RATE", "0.02"),
+    ("PAYMENT__GATEWAY_TIMEOUT", "300ms"),
+    ("TELEMETRY__LOG", "error"),
+];
 /// How many clients order at the same time.
 const CLIENTS: u64 = 12;
 /// How many answers a round waits for before it kills.
@@ -34,23 +43,34 @@ const ANSWER_WITHIN: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_system_killed_in_a_storm_loses_nothing() -> anyhow::Result<()> {
-    storm(Layout::Together, setting_number("BOOKSTORE_TEST_KILLS", 10)).await
+    let mut shop = System::alone(Layout::Together, &UNSURE).await?;
+    storm(&mut shop, |shop, _| shop.kill()).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn services_killed_one_by_one_in_a_storm_lose_nothing() -> anyhow::Result<()> {
-    storm(Layout::Apart, setting_number("BOOKSTORE_TEST_KILLS", 10)).await
+    let mut shop = System::alone(Layout::Apart, &UNSURE).await?;
+    storm(&mut shop, |shop, round| {
+        shop.kill_all_of(Service::ALL[round % 4])
+    })
+    .await
 }
 
-async fn storm(layout: Layout, kills: u32) -> anyhow::Result<()> {
-    // A gateway as real ones are: slow at times, and with answers that get lost.
-    let plan = Shop::plan()
-        .set("PAYMENT__MOCK__LATENCY", "2ms")
-        .set("PAYMENT__MOCK__LOSE_ANSWER_RATE", "0.02")
-        .set("PAYMENT__MOCK__HANG_RATE", "0.02")
-        .set("PAYMENT__GATEWAY_TIMEOUT", "300ms")
-        .set("TELEMETRY__LOG", "error");
-    let mut shop = plan.start(layout).await?;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_killed_with_both_replicas_in_a_storm_lose_nothing() -> anyhow::Result<()> {
+    let Some(mut shop) = System::twice(&UNSURE).await? else {
+        return Ok(());
+    };
+    storm(&mut shop, |shop, round| {
+        shop.kill_all_of(Service::ALL[round % 4])
+    })
+    .await
+}
+
+async fn storm(
+    shop: &mut System,
+    kill: impl Fn(&mut System, usize) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let clients = shop.clients()?;
     let mut books = Vec::new();
     for _ in 0..5 {
@@ -69,8 +89,10 @@ async fn storm(layout: Layout, kills: u32) -> anyhow::Result<()> {
         customer.shop_until_the_storm_ends()
     });
     let breaking = async {
-        for round in 0..kills {
-            break_once(&mut shop, layout, round, &weather).await?;
+        for round in 0..setting_number("BOOKSTORE_TEST_KILLS", 10) {
+            weather.more_answers().await;
+            kill(shop, usize::try_from(round)?)?;
+            shop.start().await?;
         }
         weather.is_over.store(true, Ordering::SeqCst);
         anyhow::Ok(())
@@ -88,27 +110,6 @@ async fn storm(layout: Layout, kills: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for some answers, kills, starts again.
-async fn break_once(
-    shop: &mut Shop,
-    layout: Layout,
-    round: u32,
-    weather: &Weather,
-) -> anyhow::Result<()> {
-    let goal = weather.answers.load(Ordering::SeqCst) + ANSWERS_A_ROUND;
-    eventually("enough answers in a round", || async {
-        (weather.answers.load(Ordering::SeqCst) >= goal).then_some(())
-    })
-    .await;
-    if layout == Layout::Together {
-        shop.kill()?;
-    } else {
-        let turn = usize::try_from(round)? % Service::ALL.len();
-        shop.kill_one(Service::ALL[turn])?;
-    }
-    shop.start().await
-}
-
 /// What all customers share.
 #[derive(Default)]
 struct Weather {
@@ -116,6 +117,16 @@ struct Weather {
     answers: AtomicU64,
     /// Whether the last kill is over: customers finish what they are at and go home.
     is_over: AtomicBool,
+}
+
+impl Weather {
+    async fn more_answers(&self) {
+        let goal = self.answers.load(Ordering::SeqCst) + ANSWERS_A_ROUND;
+        eventually("enough answers in a round", || async {
+            (self.answers.load(Ordering::SeqCst) >= goal).then_some(())
+        })
+        .await;
+    }
 }
 
 /// An order that its client was told of, and the states that it may be in by all it was told.
