@@ -29,7 +29,7 @@ use mysql::Mysql;
 use sqlite::Sqlite;
 use url::Place;
 
-pub(crate) use url::without_password;
+pub(crate) use url::{CUT_PASSWORD, cuts_password, without_password};
 
 /// How a database is opened.
 #[derive(Debug, Clone, Copy)]

@@ -39,6 +39,8 @@ impl FromStr for DatabaseUrl {
         match text.split_once("://") {
             Some(("sqlite", "")) => Err("sqlite:// must be followed by a file's path".to_owned()),
             Some(("sqlite", path)) => Ok(Self::sqlite(path)),
+            // The driver would read a part of the password as a port, a name or a parameter, and tell it.
+            Some(("mysql", rest)) if cuts_password(rest) => Err(CUT_PASSWORD.to_owned()),
             Some(("mysql", _)) => {
                 let options =
                     mysql_async::Opts::from_url(text).map_err(|error| error.to_string())?;
@@ -79,6 +81,17 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
+/// What is wrong with a URL that [`cuts_password`].
+pub(crate) const CUT_PASSWORD: &str =
+    "must have /, ? and # in a password written as %2F, %3F and %23";
+
+/// Whether what stands behind `://` has an `@` after the end of the authority: the rest of a password that
+/// holds a character which ends the authority.
+pub(crate) fn cuts_password(rest: &str) -> bool {
+    rest.split_once(['/', '?', '#'])
+        .is_some_and(|(_, after)| after.contains('@'))
+}
+
 /// `mysql://user:***@host/name`; parameters, which may name secrets too, are left out.
 pub(crate) fn without_password(url: &str) -> String {
     let url = url.split('?').next().unwrap_or_default();
@@ -117,7 +130,11 @@ mod tests {
             ),
             ("mysql://a:p@ss@h:1/d", Ok("mysql://a:***@h:1/d")),
             ("mysql://a:s3cret@h:1/", Err("must name a database")),
+            ("mysql://a:1?s3cret@h/d", Err("must have /, ? and #")),
+            ("mysql://a:1/s3cret@h/d", Err("must have /, ? and #")),
+            ("mysql://a:1#s3cret@h/d", Err("must have /, ? and #")),
             ("sqlite://", Err("sqlite:// must be followed")),
+            ("sqlite://data/a@b.db", Ok("sqlite://data/a@b.db")),
             ("postgres://a:s3cret@h/d", Err("must be sqlite://PATH")),
         ];
         for (text, expected) in cases {

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use redis::IntoConnectionInfo;
 use serde::Deserialize;
 
-use crate::db::without_password;
+use crate::db::{CUT_PASSWORD, cuts_password, without_password};
 
 /// What a URL must look like.
 const FORM: &str = "must be redis://[[USER]:PASSWORD@]HOST[:PORT][/NUMBER], or rediss:// for TLS";
@@ -42,6 +42,13 @@ impl FromStr for RedisUrl {
         // A fragment could only switch off the check of certificates.
         if !matches!(scheme, Some("redis" | "rediss")) || text.contains('#') {
             return Err(FORM.to_owned());
+        }
+        // The driver would read a part of the password as a port, a number or a parameter, and tell it.
+        if text
+            .split_once("://")
+            .is_some_and(|(_, rest)| cuts_password(rest))
+        {
+            return Err(format!("{FORM}; {CUT_PASSWORD}"));
         }
         let info = text
             .into_connection_info()
@@ -104,6 +111,9 @@ mod tests {
             "redis://a:s3cret@h/one",
             "redis://a:s3cret@h/-1",
             "redis://a:s3cret@h:port",
+            "redis://a:1?s3cret@h",
+            "redis://a:1/s3cret@h",
+            "redis://a:1?protocol=s3cret@h",
             "rediss://a:s3cret@h/#insecure",
         ];
         for text in wrong {
