@@ -1,5 +1,6 @@
 //! The root of the configuration: one section a service.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,13 +16,15 @@ const DEFAULTS: Source<'_> = Source {
     name: "built-in defaults",
     yaml: include_str!("../../../bookstore.yaml"),
 };
+/// What the names of all our variables start with.
+const PREFIX: &str = "BOOKSTORE_";
 /// The file that is read where none is named.
 const FILE_DEFAULT: &str = "bookstore.yaml";
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Config {
+pub struct Config {
     locale: Language,
     pub(crate) discovery: Discovery,
     pub(crate) consul: ConsulConfig,
@@ -63,6 +66,20 @@ impl Config {
     /// # Errors
     /// The first mistake, naming the file, the variable or the key.
     pub(crate) fn load(file: Option<&Path>, data_dir: &Path) -> Result<Self, ConfigError> {
+        let given = read_file(file)?;
+        let file = given.as_ref().map(|(name, yaml)| Source { name, yaml });
+        Self::read(file, read_environment(std::env::vars_os())?, data_dir)
+    }
+
+    /// Reads the defaults, the text of a file and variables.
+    ///
+    /// # Errors
+    /// The first mistake, naming the file, the variable or the key.
+    pub fn read(
+        file: Option<Source<'_>>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        data_dir: &Path,
+    ) -> Result<Self, ConfigError> {
         let databases = default_databases(data_dir)?;
         let mut sources = vec![
             Source {
@@ -71,11 +88,8 @@ impl Config {
             },
             DEFAULTS,
         ];
-        let given = read_file(file)?;
-        if let Some((name, yaml)) = &given {
-            sources.push(Source { name, yaml });
-        }
-        let config: Self = platform::config::load(&sources, std::env::vars())?;
+        sources.extend(file);
+        let config: Self = platform::config::load(&sources, environment)?;
         config.check()?;
         Ok(config)
     }
@@ -150,5 +164,47 @@ fn read_file(file: Option<&Path>) -> Result<Option<(String, String)>, ConfigErro
         Ok(yaml) => Ok(Some((name, yaml))),
         Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(ConfigError::new(name, error)),
+    }
+}
+
+/// The variables that can be ours. What other programs put beside them need not be text.
+fn read_environment(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Vec<(String, String)>, ConfigError> {
+    let mut ours = Vec::new();
+    for (name, value) in variables {
+        let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else {
+            continue;
+        };
+        let value = value
+            .into_string()
+            .map_err(|_| ConfigError::new(name, "must be text in UTF-8"))?;
+        ours.push((name.to_owned(), value));
+    }
+    Ok(ours)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Proves that variables which are no text stop the program only where they are its own.
+
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn foreign_variables_need_not_be_text() {
+        use std::os::unix::ffi::OsStringExt;
+
+        let broken = || OsString::from_vec(vec![0x66, 0xff]);
+        let foreign = [
+            ("LS_COLORS".into(), broken()),
+            (broken(), broken()),
+            ("BOOKSTORE_LOCALE".into(), "en".into()),
+        ];
+        let read = read_environment(foreign).unwrap();
+        assert_eq!(read, [("BOOKSTORE_LOCALE".to_owned(), "en".to_owned())]);
+        let ours = [("BOOKSTORE_LOCALE".into(), broken())];
+        let error = read_environment(ours).unwrap_err().to_string();
+        assert_eq!(error, "BOOKSTORE_LOCALE: must be text in UTF-8");
     }
 }

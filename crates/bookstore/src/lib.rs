@@ -1,5 +1,6 @@
 //! `bookstore`: an online bookstore's order back end in one program. A library only so that tests can
-//! build the same program with crash points beside the usual one.
+//! build the same program with crash points beside the usual one, and fuzz what reads files:
+//! [`Config::read`] and [`read_csv`].
 //!
 //! Owns: the command line, the configuration's root, and how services are put together into a
 //! process. Never does: a rule of the trade.
@@ -22,7 +23,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use commands::Command;
-use config::Config;
+pub use config::Config;
+pub use import::{CsvBook, read_csv};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -7,6 +7,7 @@
 //! A row is known by its [`identity`] and never by its place in the file. Every call is
 //! idempotent by it, so a second run changes nothing, and an interrupted one is simply run again.
 
+mod book;
 mod cells;
 mod columns;
 mod finding;
@@ -20,6 +21,7 @@ mod row;
 mod rows;
 mod shorten;
 
+pub use book::{CsvBook, read_csv};
 pub(crate) use cells::read_default_price;
 pub(crate) use identity::DERIVED_PRICE_RULE;
 pub(crate) use load::Loader;
