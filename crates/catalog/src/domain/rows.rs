@@ -28,7 +28,7 @@ impl Default for Counters {
 /// Whoever fills it has put in: every book that an operation names, the owner of every ISBN that
 /// an operation wants, and, where ids are to be generated, the ids in use from
 /// `counters().next_id` on, as far as they can matter ([`Rows::note_taken_id`]).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rows {
     books: BTreeMap<BookId, Arc<Book>>,
     isbn_owners: BTreeMap<Isbn, BookId>,

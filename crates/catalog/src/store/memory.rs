@@ -14,10 +14,24 @@ pub struct MemoryStore {
     rows: Mutex<Rows>,
 }
 
+/// Everything that a [`MemoryStore`] held at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot(Rows);
+
 impl MemoryStore {
     /// A store without books.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What the store holds now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.rows().clone())
+    }
+
+    /// Goes back to what the store held at `snapshot`.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        self.rows().clone_from(&snapshot.0);
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {

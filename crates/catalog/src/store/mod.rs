@@ -17,7 +17,7 @@ use types::{BookId, Page};
 
 use crate::domain::{Book, Listing, Op, Outcome, Revision};
 
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, Snapshot};
 pub use sql::SqlStore;
 
 /// One page of the published books.

@@ -10,7 +10,7 @@ use super::{Entry, Hold, HoldState, KeyRow, KeyUse, Line, Movement, Reference, S
 ///
 /// [`Rows::apply`] holds the rules; this file only keeps the rows, the index over them and the
 /// list of what changed in step.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rows {
     stocks: BTreeMap<BookId, Stock>,
     keys: BTreeMap<IdempotencyKey, KeyRow>,
@@ -21,7 +21,7 @@ pub struct Rows {
 
 /// What the operations since the last [`Rows::take_changes`] have changed: what a store must
 /// write in the same transaction.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
     /// The balances that changed, ascending by book id.
     pub stocks: BTreeMap<BookId, Change>,

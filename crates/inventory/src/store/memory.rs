@@ -19,11 +19,15 @@ pub struct MemoryStore {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct State {
     rows: Rows,
     ledger: Vec<Entry>,
 }
+
+/// Everything that a [`MemoryStore`] held at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot(State);
 
 impl MemoryStore {
     /// No stock yet.
@@ -34,6 +38,16 @@ impl MemoryStore {
     /// The whole ledger, in the order in which it was written.
     pub fn ledger(&self) -> Vec<Entry> {
         self.lock().ledger.clone()
+    }
+
+    /// What the store holds now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.lock().clone())
+    }
+
+    /// Goes back to what the store held at `snapshot`.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        self.lock().clone_from(&snapshot.0);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -10,7 +10,7 @@ use super::{Change, Item, Order, Stage, Table, Task, TaskKey};
 ///
 /// The SQL stores load what the batch touches, apply it, and write what changed. The memory store
 /// keeps everything in one of these.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rows {
     pub(super) orders: Table<OrderId, Order>,
     pub(super) items: Table<OrderId, Arc<[Item]>>,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 ///
 /// A store loads rows, lets the rules work on them, and then writes [`Table::changes`]: each
 /// touched key once, however many operations touched it.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table<K, V> {
     rows: BTreeMap<K, V>,
     before: BTreeMap<K, Option<V>>,

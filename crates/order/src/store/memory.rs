@@ -35,10 +35,24 @@ impl Default for MemoryStore {
     }
 }
 
+/// The rows that a [`MemoryStore`] held at one moment; the ids that it handed out are no part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot(Rows);
+
 impl MemoryStore {
     /// No orders yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What the store holds now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.state().rows.clone())
+    }
+
+    /// Goes back to what the store held at `snapshot`.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        self.state().rows.clone_from(&snapshot.0);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

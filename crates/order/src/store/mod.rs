@@ -17,7 +17,7 @@ use types::{IdempotencyKey, OrderId, OrderNo, OrderStatus, Page, UnixMillis, Use
 
 use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task};
 
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, Snapshot};
 pub use sql::{MIGRATIONS, SqlStore};
 pub(crate) use sql::{read_history_between, read_items_between, read_orders_after};
 pub(crate) use writer::OrderIds;

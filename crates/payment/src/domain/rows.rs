@@ -12,7 +12,7 @@ use super::{
 /// The rows that a batch of operations touches, and what the batch changed about them.
 ///
 /// A store loads them, applies its operations one after another, and writes the [`Changes`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rows {
     records: BTreeMap<OrderId, Record>,
     next_event_id: u64,

@@ -25,6 +25,14 @@ struct State {
     next_serial: u64,
 }
 
+/// The payments and the feed that a [`MemoryStore`] held at one moment; the serials that it handed out are
+/// no part of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    rows: Rows,
+    events: Vec<Event>,
+}
+
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Arc<Self> {
@@ -36,6 +44,22 @@ impl MemoryStore {
         Arc::new(Self {
             state: Mutex::new(state),
         })
+    }
+
+    /// What the store holds now.
+    pub fn snapshot(&self) -> Snapshot {
+        let state = self.lock();
+        Snapshot {
+            rows: state.rows.clone(),
+            events: state.events.clone(),
+        }
+    }
+
+    /// Goes back to what the store held at `snapshot`.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        let mut state = self.lock();
+        state.rows.clone_from(&snapshot.rows);
+        state.events.clone_from(&snapshot.events);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -16,7 +16,7 @@ use types::{OrderId, UnixMillis};
 
 use crate::domain::{Event, Op, Outcome, Record};
 
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, Snapshot};
 pub use sql::SqlStore;
 
 /// Keeps payments, their attempts and the feed.
