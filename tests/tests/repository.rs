@@ -25,6 +25,13 @@ fn arrows_between_crates_point_one_way() -> anyhow::Result<()> {
                 let services = SERVICES.into_iter();
                 services.chain(["types", "api", "platform"]).collect()
             }
+            // It calls handlers and parsers themselves.
+            "fuzz-targets" => {
+                let services = SERVICES.into_iter();
+                services
+                    .chain(["types", "api", "platform", "bookstore"])
+                    .collect()
+            }
             // Whole-system tests know the program by its ports and commands alone.
             "bookstore-e2e" => ["types", "api", "platform", "testkit"].into(),
             _ => anyhow::bail!("{name} has no place in the picture: give it one here"),
