@@ -201,7 +201,7 @@ async fn the_doctor_tells_the_well_from_the_sick() -> anyhow::Result<()> {
     shop.kill()?;
     // Somebody else sits on the port.
     let _squatter = TcpListener::bind(("127.0.0.1", shop.port(Service::Order)))?;
-    let sick = shop.run(&["doctor"]).await?.expect_code(1)?.stdout;
+    let sick = shop.run(&["doctor"]).await?.expect_code(2)?.stdout;
     let line = sick
         .lines()
         .find(|line| line.contains("order.listen"))

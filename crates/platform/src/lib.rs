@@ -25,5 +25,6 @@ pub mod server;
 pub mod single_flight;
 pub mod tasks;
 pub mod telemetry;
+mod tls;
 
 pub use error::StartError;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use owo_colors::{OwoColorize, Stream};
 use platform::config::{CacheUrl, QueueUrl};
-use platform::db::{Database, DatabaseUrl, Inspection, Migration, SchemaState};
+use platform::db::{Database, DatabaseUrl, DbError, Migration, SchemaState};
 use platform::discovery::{ConsulConfig, ConsulRegistry, Discovery};
 use platform::redis::RedisUrl;
 use tokio::net::TcpListener;
@@ -17,6 +17,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::CANNOT_START;
 use crate::config::Config;
 
 /// How long a service may take to say that it is well.
@@ -50,7 +51,7 @@ enum Kept {
     UntilDone,
 }
 
-/// Examines databases, Redis, ports and services; exit code 1 where one of them is bad.
+/// Examines databases, Redis, ports and services; exit code 2, as of a start, where one of them is bad.
 pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<ExitCode> {
     // A configuration with a mistake has stopped the program before it came here.
     let mut findings = vec![finding(
@@ -104,7 +105,7 @@ pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<Exi
         .iter()
         .any(|finding| finding.verdict == Verdict::Bad);
     Ok(if bad {
-        ExitCode::FAILURE
+        ExitCode::from(CANNOT_START)
     } else {
         ExitCode::SUCCESS
     })
@@ -123,12 +124,20 @@ async fn examine_database(
     url: &DatabaseUrl,
     migrations: &'static [Migration],
 ) -> Finding {
-    let Inspection { server, schema } = match Database::inspect(url, migrations).await {
-        Ok(inspection) => inspection,
+    let found = match Database::inspect(url, migrations).await {
+        Ok(found) => found,
+        // Here it goes without saying that the database is what is unavailable.
+        Err(DbError::Unavailable(reason)) => {
+            return finding(key, Verdict::Bad, format!("{url}: {reason}"));
+        }
         Err(error) => return finding(key, Verdict::Bad, format!("{url}: {error}")),
     };
-    let place = format!("{url} ({server})");
-    match schema {
+    let place = format!("{url} ({})", found.server);
+    if !found.mistakes.is_empty() {
+        let mistakes = found.mistakes.join("; ");
+        return finding(key, Verdict::Bad, format!("{place}: {mistakes}"));
+    }
+    match found.schema {
         SchemaState::Current { steps } => {
             finding(key, Verdict::Good, format!("{place}: schema {steps}"))
         }

@@ -25,7 +25,7 @@ pub use url::DatabaseUrl;
 pub use value::{Row, Value};
 
 use crate::crash::Unit;
-use mysql::Mysql;
+use mysql::{Found, Mysql};
 use sqlite::Sqlite;
 use url::Place;
 
@@ -65,6 +65,8 @@ enum Access {
 pub struct Inspection {
     /// The server and its version.
     pub server: String,
+    /// What is wrong with it, a line each, with what to do; none where it is as it should be.
+    pub mistakes: Vec<String>,
     /// How far the schema has come.
     pub schema: SchemaState,
 }
@@ -119,25 +121,31 @@ impl Database {
         url: &DatabaseUrl,
         migrations: &'static [Migration],
     ) -> Result<Inspection, DbError> {
-        let server = match url.place() {
-            Place::Sqlite(path) => {
-                let server = format!("SQLite {}", rusqlite::version());
-                if !path.exists() {
-                    return Ok(Inspection {
-                        server,
-                        schema: SchemaState::Absent,
-                    });
-                }
-                server
+        let found = match url.place() {
+            Place::Sqlite(_) => Found {
+                name: format!("SQLite {}", rusqlite::version()),
+                mistakes: Vec::new(),
+            },
+            Place::Mysql(url) => {
+                let mysql = Mysql::new(url)?;
+                let found = mysql.examine().await;
+                mysql.close().await;
+                found?
             }
-            Place::Mysql(url) => Mysql::new(url)?.verify().await?,
         };
-        let database = Self::open_read_only(url)?;
-        let schema = migrate::inspect(&database, migrations).await;
-        database.close().await;
+        let is_absent = matches!(url.place(), Place::Sqlite(path) if !path.exists());
+        let schema = if is_absent {
+            SchemaState::Absent
+        } else {
+            let database = Self::open_read_only(url)?;
+            let schema = migrate::inspect(&database, migrations).await;
+            database.close().await;
+            schema?
+        };
         Ok(Inspection {
-            server,
-            schema: schema?,
+            server: found.name,
+            mistakes: found.mistakes,
+            schema,
         })
     }
 

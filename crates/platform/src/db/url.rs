@@ -4,8 +4,11 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use crate::tls::split_ca;
+
 /// Where a service's database is: `sqlite://PATH`, relative to the working directory, or
-/// `mysql://USER:PASSWORD@HOST:PORT/DATABASE`.
+/// `mysql://USER:PASSWORD@HOST:PORT/DATABASE`, to which `?require_ssl=true` adds TLS by a public
+/// authority and `?ssl-ca=FILE` TLS by a private one.
 ///
 /// Shown without its password, to people and in logs.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -16,8 +19,17 @@ pub struct DatabaseUrl(Place);
 pub(super) enum Place {
     /// A file.
     Sqlite(PathBuf),
-    /// A server's URL, as the driver reads it.
-    Mysql(String),
+    /// A server.
+    Mysql(MysqlUrl),
+}
+
+/// A database on a MySQL-protocol server.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct MysqlUrl {
+    /// As the driver reads it.
+    pub(super) driver: String,
+    /// The certificates of the only authority that is trusted; TLS is then required.
+    pub(super) ca: Option<PathBuf>,
 }
 
 impl DatabaseUrl {
@@ -39,13 +51,21 @@ impl FromStr for DatabaseUrl {
         match text.split_once("://") {
             Some(("sqlite", "")) => Err("sqlite:// must be followed by a file's path".to_owned()),
             Some(("sqlite", path)) => Ok(Self::sqlite(path)),
-            // The driver would read a part of the password as a port, a name or a parameter, and tell it.
-            Some(("mysql", rest)) if cuts_password(rest) => Err(CUT_PASSWORD.to_owned()),
             Some(("mysql", _)) => {
+                let (driver, ca) = split_ca(text)?;
+                // The driver would read a part of the password as a port, a name or a parameter, and tell it.
+                if driver
+                    .split_once("://")
+                    .is_some_and(|(_, rest)| cuts_password(rest))
+                {
+                    return Err(CUT_PASSWORD.to_owned());
+                }
                 let options =
-                    mysql_async::Opts::from_url(text).map_err(|error| error.to_string())?;
+                    mysql_async::Opts::from_url(&driver).map_err(|error| error.to_string())?;
                 match options.db_name() {
-                    Some(name) if !name.is_empty() => Ok(Self(Place::Mysql(text.to_owned()))),
+                    Some(name) if !name.is_empty() => {
+                        Ok(Self(Place::Mysql(MysqlUrl { driver, ca })))
+                    }
                     _ => Err(
                         "must name a database: mysql://USER:PASSWORD@HOST:PORT/DATABASE".to_owned(),
                     ),
@@ -70,7 +90,7 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Place::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-            Place::Mysql(url) => f.write_str(&without_password(url)),
+            Place::Mysql(url) => f.write_str(&without_password(&url.driver)),
         }
     }
 }
@@ -129,6 +149,11 @@ mod tests {
                 Ok("mysql://a:***@h:1/d"),
             ),
             ("mysql://a:p@ss@h:1/d", Ok("mysql://a:***@h:1/d")),
+            (
+                "mysql://a:s3cret@h:1/d?ssl-ca=ca.pem",
+                Ok("mysql://a:***@h:1/d"),
+            ),
+            ("mysql://a:s3cret@h:1/d?ssl-ca=", Err("ssl-ca must name")),
             ("mysql://a:s3cret@h:1/", Err("must name a database")),
             ("mysql://a:1?s3cret@h/d", Err("must have /, ? and #")),
             ("mysql://a:1/s3cret@h/d", Err("must have /, ? and #")),

@@ -3,12 +3,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, ScriptInvocation, cmd};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, ScriptInvocation, TlsCertificates, cmd,
+};
 use tokio::time::Instant;
 
 use super::{RedisError, RedisUrl};
 use crate::clock::pause;
 use crate::tasks::Tasks;
+use crate::tls;
 
 /// How long one call may take. A healthy server needs a thousandth of that.
 const CALL_LIMIT: Duration = Duration::from_millis(300);
@@ -213,10 +216,16 @@ impl Shared {
 
 pub(super) fn open_client(url: &RedisUrl) -> Result<Client, RedisError> {
     if url.is_tls() {
-        // TLS needs one named provider in the process; who named it first does not matter.
-        drop(rustls::crypto::ring::default_provider().install_default());
+        tls::name_provider();
     }
-    Ok(Client::open(url.as_str())?)
+    let Some(ca) = url.ca() else {
+        return Ok(Client::open(url.as_str())?);
+    };
+    let certificates = TlsCertificates {
+        client_tls: None,
+        root_cert: Some(tls::read_ca(ca).map_err(RedisError::Lost)?),
+    };
+    Ok(Client::build_with_tls(url.as_str(), certificates)?)
 }
 
 /// Connects, says who we are, and hears an answer.

@@ -43,8 +43,20 @@ impl RedisError {
 
 impl From<redis::RedisError> for RedisError {
     fn from(error: redis::RedisError) -> Self {
+        if let Some(mistake) = crate::tls::explain(&error) {
+            return Self::Lost(mistake);
+        }
         let text = error.to_string();
-        let line = text.lines().next().unwrap_or_default().to_owned();
+        let mut line = text.lines().next().unwrap_or_default().to_owned();
+        if error.code() == Some("NOAUTH") {
+            "NOAUTH: the server wants a password, and the URL names none".clone_into(&mut line);
+        } else if error.kind() == ErrorKind::AuthenticationFailed {
+            "wrong user or password".clone_into(&mut line);
+        } else if error.kind() == ErrorKind::Parse {
+            line.insert_str(0, "what answers there is no Redis: ");
+        } else if error.is_connection_refusal() {
+            line.insert_str(0, "no server answers there: ");
+        }
         let in_no_state = error.code().is_some_and(|code| STATE_CODES.contains(&code));
         let cut_off = error.is_unrecoverable_error()
             || matches!(

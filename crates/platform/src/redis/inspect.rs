@@ -31,7 +31,9 @@ pub async fn inspect(url: &RedisUrl) -> Result<Inspection, RedisError> {
     let mut connection = open_connection(&open_client(url)?).await?;
     let info: String = within(INFO_LIMIT, cmd("INFO").query_async(&mut connection)).await?;
     let mut mistakes = find_mistakes(&info);
-    if let Err(error) = probe(&connection).await {
+    if mistakes.is_empty()
+        && let Err(error) = probe(&connection).await
+    {
         mistakes.push(format!("takes no writes: {error}"));
     }
     let version = field(&info, "redis_version").unwrap_or("of unknown version");
@@ -52,6 +54,14 @@ fn find_mistakes(info: &str) -> Vec<String> {
     if release < VERSION_MIN {
         let (major, minor) = VERSION_MIN;
         mistakes.push(format!("too old: {major}.{minor} or later is needed"));
+    }
+    if field(info, "role") == Some("slave") {
+        let of = |name| field(info, name).unwrap_or("?");
+        mistakes.push(format!(
+            "takes no writes that last, for it is a replica: name its master {}:{}",
+            of("master_host"),
+            of("master_port")
+        ));
     }
     mistakes
 }
@@ -82,6 +92,8 @@ mod tests {
         assert_eq!(find_eviction(fine), None, "memory without a bound");
         let old = fine.replace("7.0.15", "5.0.7");
         assert!(find_mistakes(&old)[0].starts_with("too old"));
+        let replica = format!("{fine}role:slave\r\nmaster_host:h\r\nmaster_port:7\r\n");
+        assert!(find_mistakes(&replica)[0].ends_with("name its master h:7"));
         let full = fine.replace("maxmemory:0", "maxmemory:1000000");
         assert_eq!(find_eviction(&full).as_deref(), Some("allkeys-lru"));
         assert_eq!(find_eviction(&full.replace("allkeys", "volatile")), None);

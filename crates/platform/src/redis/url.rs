@@ -1,21 +1,28 @@
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use redis::IntoConnectionInfo;
 use serde::Deserialize;
 
 use crate::db::{CUT_PASSWORD, cuts_password, without_password};
+use crate::tls::split_ca;
 
 /// What a URL must look like.
 const FORM: &str = "must be redis://[[USER]:PASSWORD@]HOST[:PORT][/NUMBER], or rediss:// for TLS";
 
 /// Where a Redis server is: `redis://[[USER]:PASSWORD@]HOST[:PORT][/NUMBER]`, or `rediss://…` for TLS;
-/// the number is the database's, 0 where none is given.
+/// the number is the database's, 0 where none is given. `rediss://…?ssl-ca=FILE` names a private authority.
 ///
 /// Shown without its password, to people and in logs.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct RedisUrl(String);
+pub struct RedisUrl {
+    /// As the driver reads it.
+    driver: String,
+    /// The certificates of the only authority that is trusted.
+    ca: Option<PathBuf>,
+}
 
 impl RedisUrl {
     /// Whether `text` is meant to be the URL of a Redis server, right or wrong.
@@ -25,11 +32,15 @@ impl RedisUrl {
 
     /// Whether the connection is encrypted.
     pub(super) fn is_tls(&self) -> bool {
-        self.0.starts_with("rediss://")
+        self.driver.starts_with("rediss://")
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.0
+        &self.driver
+    }
+
+    pub(super) fn ca(&self) -> Option<&Path> {
+        self.ca.as_deref()
     }
 }
 
@@ -43,23 +54,29 @@ impl FromStr for RedisUrl {
         if !matches!(scheme, Some("redis" | "rediss")) || text.contains('#') {
             return Err(FORM.to_owned());
         }
+        let (driver, ca) = split_ca(text).map_err(|mistake| format!("{FORM}: {mistake}"))?;
+        if ca.is_some() && scheme != Some("rediss") {
+            return Err(format!("{FORM}: ssl-ca is for rediss://"));
+        }
         // The driver would read a part of the password as a port, a number or a parameter, and tell it.
-        if text
+        if driver
             .split_once("://")
             .is_some_and(|(_, rest)| cuts_password(rest))
         {
             return Err(format!("{FORM}; {CUT_PASSWORD}"));
         }
-        let info = text
-            .into_connection_info()
-            .map_err(|error| match error.detail() {
-                Some(detail) => format!("{FORM}: {detail}"),
-                None => FORM.to_owned(),
-            })?;
+        let info =
+            driver
+                .as_str()
+                .into_connection_info()
+                .map_err(|error| match error.detail() {
+                    Some(detail) => format!("{FORM}: {detail}"),
+                    None => FORM.to_owned(),
+                })?;
         if info.redis_settings().db() < 0 {
             return Err(FORM.to_owned());
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self { driver, ca })
     }
 }
 
@@ -73,7 +90,7 @@ impl TryFrom<String> for RedisUrl {
 
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&without_password(&self.0))
+        f.write_str(&without_password(&self.driver))
     }
 }
 
@@ -96,6 +113,7 @@ mod tests {
             ("rediss://a:s3cret@h:1/2", "rediss://a:***@h:1/2"),
             ("redis://a:s3cr%23et@[::1]:1", "redis://a:***@[::1]:1"),
             ("redis://h?protocol=resp3", "redis://h"),
+            ("rediss://:s3cret@h?ssl-ca=/etc/ca.pem", "rediss://:***@h"),
         ];
         for (text, shown) in fine {
             let url: RedisUrl = text.parse().unwrap();
@@ -115,6 +133,8 @@ mod tests {
             "redis://a:1/s3cret@h",
             "redis://a:1?protocol=s3cret@h",
             "rediss://a:s3cret@h/#insecure",
+            "redis://a:s3cret@h?ssl-ca=ca.pem",
+            "rediss://a:s3cret@h?ssl-ca=",
         ];
         for text in wrong {
             let error = text.parse::<RedisUrl>().unwrap_err();

@@ -4,12 +4,16 @@
 //! Where a binary is missing the test is left out with a clear line; with
 //! `BOOKSTORE_REQUIRE_SERVERS=1` that is a failure instead.
 
+mod certificates;
 mod consul;
+mod fake_mysql;
 mod mysql;
 mod process;
 mod redis;
 
+pub use certificates::Authority;
 pub use consul::{ConsulServer, consul};
+pub use fake_mysql::FakeMysql;
 pub use mysql::{MysqlServer, mysql};
 pub use redis::{RedisServer, redis};
 

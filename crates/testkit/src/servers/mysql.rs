@@ -53,6 +53,11 @@ impl MysqlServer {
 
     /// A private server of this test alone, to be killed and frozen as it likes.
     pub async fn start() -> anyhow::Result<Option<Self>> {
+        Self::start_with(&[]).await
+    }
+
+    /// A private server with more `arguments`.
+    pub async fn start_with(arguments: &[&str]) -> anyhow::Result<Option<Self>> {
         let programs = (
             find_program(&["mariadbd"]),
             find_program(&["mariadb-install-db"]),
@@ -67,7 +72,9 @@ impl MysqlServer {
         let (port, socket) = (free_port()?, folder.path().join("mysql.sock"));
         let running = Tethered::start(
             &server,
-            arguments(&data, &socket, port),
+            standard_arguments(&data, &socket, port)
+                .into_iter()
+                .chain(arguments.iter().map(|&argument| argument.to_owned())),
             &folder.path().join("log"),
         )?;
         let mut this = Self::at(&format!("mysql://root@127.0.0.1:{port}"));
@@ -99,6 +106,12 @@ impl MysqlServer {
         self.execute(&format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"))
             .await?;
         Ok(self.setting(&name))
+    }
+
+    /// Where it listens, as `127.0.0.1:3306`.
+    pub fn address(&self) -> &str {
+        let place = self.base.rsplit_once('@');
+        place.map_or("", |(_, address)| address)
     }
 
     /// The URL of the database `name` on this server.
@@ -144,7 +157,7 @@ fn install_data(install: &Path, data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn arguments(data: &Path, socket: &Path, port: u16) -> [String; 9] {
+fn standard_arguments(data: &Path, socket: &Path, port: u16) -> [String; 9] {
     [
         "--no-defaults".to_owned(),
         "--user=root".to_owned(),

@@ -1,6 +1,9 @@
-use mysql_async::Error;
+use std::io::ErrorKind;
+
+use mysql_async::{Error, IoError};
 
 use crate::db::DbError;
+use crate::tls;
 
 /// What an error means for a transaction whose commit was not sent yet: nothing has happened.
 pub(super) fn before_commit(error: Error) -> DbError {
@@ -21,6 +24,31 @@ pub(super) fn before_commit(error: Error) -> DbError {
         | 3024 => DbError::Unavailable(text),
         _ => DbError::Broken(text),
     }
+}
+
+/// Why there is no connection, and what to do about it where that is known.
+pub(super) fn connecting(error: Error) -> DbError {
+    if let Some(mistake) = tls::explain(&error) {
+        return DbError::Unavailable(mistake);
+    }
+    let server = match error {
+        Error::Server(server) => server,
+        Error::Io(IoError::Io(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+            return DbError::Unavailable(format!("no server answers there: {error}"));
+        }
+        Error::Io(IoError::Io(error)) => return DbError::Unavailable(error.to_string()),
+        other => return DbError::Unavailable(other.to_string()),
+    };
+    let remedy = match server.code {
+        1040 => "raise max_connections, or run fewer processes",
+        1044 => "grant this user its rights, as deploy/mysql/init.sql does",
+        1045 | 1698 => "wrong user or password",
+        1049 => "make it, with CHARACTER SET utf8mb4, as deploy/mysql/init.sql does",
+        1130 => "the server lets nobody in from this host",
+        _ => return before_commit(Error::Server(server)),
+    };
+    let (message, code) = (server.message, server.code);
+    DbError::Unavailable(format!("{message} ({code}): {remedy}"))
 }
 
 /// `Duplicate entry '…' for key 'books.books_isbn_key'` names the index last.

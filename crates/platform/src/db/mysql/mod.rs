@@ -13,13 +13,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use mysql_async::{Conn, OptsBuilder, Pool, PoolConstraints, PoolOpts};
+use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
 use rand::RngExt;
 
+use super::url::MysqlUrl;
 use super::{Access, DbError, Tx};
-use crate::clock;
 use crate::crash::Unit;
+use crate::{clock, tls};
 pub(super) use connection::MysqlConnection;
+pub(super) use server::Found;
 
 /// How often a unit of work is tried when others stand in its way.
 const TRIES_MAX: u32 = 5;
@@ -55,21 +57,38 @@ pub(super) struct Mysql {
 
 impl Mysql {
     /// A pool that connects when it is first used.
-    pub(super) fn new(url: &str) -> Result<Self, DbError> {
+    pub(super) fn new(url: &MysqlUrl) -> Result<Self, DbError> {
         Ok(Self {
             pool: Arc::new(Pool::new(options(url)?)),
         })
     }
 
-    /// Makes sure that the server is one that this program can keep its promises on; answers its name.
-    pub(super) async fn verify(&self) -> Result<String, DbError> {
-        server::verify(&mut self.connect().await?).await
+    /// Makes sure that the server is one that this program can keep its promises on.
+    pub(super) async fn verify(&self) -> Result<(), DbError> {
+        let found = server::examine(&mut self.connect().await?).await?;
+        match found.mistakes.into_iter().next() {
+            Some(mistake) => Err(DbError::Unavailable(mistake)),
+            None => Ok(()),
+        }
+    }
+
+    /// Looks at the server and the database for whatever is wrong with them.
+    pub(super) async fn examine(&self) -> Result<Found, DbError> {
+        let mut connection = self.connect().await?;
+        let mut found = server::examine(&mut connection).await?;
+        if found.mistakes.is_empty() {
+            found.mistakes = server::find_wrong_charsets(&mut connection).await?;
+        }
+        Ok(found)
     }
 
     async fn connect(&self) -> Result<Conn, DbError> {
         match tokio::time::timeout(CONNECT_LIMIT, self.pool.get_conn()).await {
-            Ok(connection) => connection.map_err(error::before_commit),
-            Err(_) => Err(DbError::Unavailable("no connection in time".to_owned())),
+            Ok(connection) => connection.map_err(error::connecting),
+            Err(_) => Err(DbError::Unavailable(format!(
+                "no connection within {} s: is it a MySQL server, and well?",
+                CONNECT_LIMIT.as_secs()
+            ))),
         }
     }
 
@@ -191,9 +210,10 @@ fn close(tx: Tx) {
     }
 }
 
-fn options(url: &str) -> Result<OptsBuilder, DbError> {
-    let options = mysql_async::Opts::from_url(url)
+fn options(url: &MysqlUrl) -> Result<OptsBuilder, DbError> {
+    let options = Opts::from_url(&url.driver)
         .map_err(|error| DbError::Broken(format!("database URL: {error}")))?;
+    let ssl = ssl_options(&options, url)?;
     let constraints = PoolConstraints::new(0, CONNECTIONS_MAX)
         .ok_or_else(|| DbError::Broken("pool constraints".to_owned()))?;
     // A reset would cost a round trip each time; every connection in the pool is clean already.
@@ -203,6 +223,7 @@ fn options(url: &str) -> Result<OptsBuilder, DbError> {
         .with_reset_connection(false)
         .with_inactive_connection_ttl(IDLE_LIMIT);
     Ok(OptsBuilder::from_opts(options)
+        .ssl_opts(ssl)
         .pool_opts(pool)
         .prefer_socket(false)
         .tcp_nodelay(true)
@@ -210,4 +231,22 @@ fn options(url: &str) -> Result<OptsBuilder, DbError> {
         .client_found_rows(true)
         .stmt_cache_size(STATEMENTS_CACHED)
         .setup(SETUP.map(str::to_owned).to_vec()))
+}
+
+/// None where the connection is not encrypted.
+fn ssl_options(options: &Opts, url: &MysqlUrl) -> Result<Option<SslOpts>, DbError> {
+    let asked_for = options.ssl_opts().cloned();
+    let Some(ca) = &url.ca else {
+        if asked_for.is_some() {
+            tls::name_provider();
+        }
+        return Ok(asked_for);
+    };
+    tls::name_provider();
+    let certificates = tls::read_ca(ca).map_err(DbError::Unavailable)?;
+    let ssl = asked_for
+        .unwrap_or_default()
+        .with_root_certs(vec![certificates.into()])
+        .with_disable_built_in_roots(true);
+    Ok(Some(ssl))
 }

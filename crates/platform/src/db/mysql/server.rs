@@ -13,62 +13,138 @@ const MARIADB_MIN: (u16, u16) = (10, 6);
 const READ_SETTINGS: &str = "SELECT @@version, @@session.sql_mode, @@session.time_zone, \
      @@character_set_connection, @@innodb_flush_log_at_trx_commit";
 
-/// Refuses a server that is too old, or that loses what it acknowledged; answers its name, as
-/// `MariaDB 10.11.19`.
-pub(super) async fn verify(connection: &mut Conn) -> Result<String, DbError> {
+/// What the database makes of text where a table does not say it, and columns that cannot hold every
+/// text. The table of migrations is no matter: their names are ASCII.
+const READ_CHARSET: &str = "SELECT @@character_set_database, DATABASE()";
+const READ_WRONG_COLUMNS: &str = "SELECT table_name, column_name, character_set_name
+    FROM information_schema.columns
+    WHERE table_schema = DATABASE() AND table_name <> 'schema_migrations'
+        AND character_set_name NOT IN ('utf8mb4', 'ascii', 'binary')
+    ORDER BY table_name, column_name LIMIT 3";
+
+/// A server, and what is wrong with it.
+pub(in crate::db) struct Found {
+    /// As `MariaDB 10.11.19`.
+    pub(in crate::db) name: String,
+    /// A line each, with what to do; none where the server is as it should be.
+    pub(in crate::db) mistakes: Vec<String>,
+}
+
+/// Looks whether a server is too old, does not do as it was told, or loses what it acknowledged.
+pub(super) async fn examine(connection: &mut Conn) -> Result<Found, DbError> {
     let row: Option<Row> = connection
         .query_first(READ_SETTINGS)
         .await
         .map_err(before_commit)?;
     let row = row.ok_or_else(|| DbError::corrupt("the server does not tell its settings"))?;
     let text = |column: usize| row.get::<String, _>(column).unwrap_or_default();
-    let version = text(0);
-    let name = check_version(&version)?;
-    if !text(1).contains("STRICT_ALL_TABLES") {
-        return Err(DbError::Unavailable(format!(
-            "sql_mode is not strict: {}",
-            text(1)
-        )));
+    let release = Release::read(&text(0));
+    let told = [
+        ("sql_mode", text(1), "STRICT_ALL_TABLES"),
+        ("time_zone", text(2), "+00:00"),
+        ("character_set_connection", text(3), "utf8mb4"),
+    ];
+    let mut mistakes: Vec<String> = release.mistake().into_iter().collect();
+    for (setting, value, wanted) in told {
+        if !value.contains(wanted) {
+            mistakes.push(format!(
+                "{setting} stays '{value}' although this program set {wanted}: let no proxy swallow SET"
+            ));
+        }
     }
-    if text(2) != "+00:00" {
-        return Err(DbError::Unavailable(format!(
-            "time_zone is not UTC: {}",
-            text(2)
-        )));
+    let flushes: i64 = row.get(4).unwrap_or_default();
+    if flushes != 1 && !release.is_tidb {
+        mistakes.push(format!(
+            "innodb_flush_log_at_trx_commit is {flushes}, so a power cut loses acknowledged orders: \
+             set it to 1"
+        ));
     }
-    if text(3) != "utf8mb4" {
-        return Err(DbError::Unavailable(format!(
-            "character set is not utf8mb4: {}",
-            text(3)
-        )));
-    }
-    if row.get::<i64, _>(4).unwrap_or_default() != 1 && !version.contains("TiDB") {
-        // An acknowledged order must survive a power cut.
-        let reason = "innodb_flush_log_at_trx_commit is not 1: acknowledged writes could be lost";
-        return Err(DbError::Unavailable(reason.to_owned()));
-    }
-    Ok(name)
+    Ok(Found {
+        name: release.name(),
+        mistakes,
+    })
 }
 
-fn check_version(version: &str) -> Result<String, DbError> {
-    let is_mariadb = version.contains("MariaDB");
-    // Old MariaDB protocols put a false 5.5.5- in front.
-    let number = version.strip_prefix("5.5.5-").unwrap_or(version);
-    let mut parts = number
-        .split(['.', '-'])
-        .map(|part| part.parse::<u16>().unwrap_or(0));
-    let release = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    let (kind, oldest) = if is_mariadb {
-        ("MariaDB", MARIADB_MIN)
-    } else {
-        ("MySQL", MYSQL_MIN)
-    };
-    if release < oldest {
-        let (major, minor) = oldest;
-        let reason = format!("{kind} {number} is too old: {major}.{minor} or later is needed");
-        return Err(DbError::Unavailable(reason));
+/// Finds what would lose characters: a database, or columns, that are not utf8mb4.
+///
+/// A start does not ask: this release's own tables spell it out, whatever the database's default is.
+pub(super) async fn find_wrong_charsets(connection: &mut Conn) -> Result<Vec<String>, DbError> {
+    let mut mistakes = Vec::new();
+    let default: Option<(String, String)> = connection
+        .query_first(READ_CHARSET)
+        .await
+        .map_err(before_commit)?;
+    if let Some((charset, name)) = default
+        && charset != "utf8mb4"
+    {
+        mistakes.push(format!(
+            "the database's character set is {charset}: ALTER DATABASE {name} CHARACTER SET utf8mb4 \
+             COLLATE utf8mb4_bin"
+        ));
     }
-    Ok(format!("{kind} {number}"))
+    let columns: Vec<(String, String, String)> = connection
+        .query(READ_WRONG_COLUMNS)
+        .await
+        .map_err(before_commit)?;
+    for (table, column, charset) in columns {
+        mistakes.push(format!(
+            "{table}.{column} is {charset} and loses characters: make it utf8mb4"
+        ));
+    }
+    Ok(mistakes)
+}
+
+/// What a server's version says.
+struct Release {
+    is_mariadb: bool,
+    is_tidb: bool,
+    text: String,
+    /// Major and minor.
+    numbers: (u16, u16),
+}
+
+impl Release {
+    fn read(version: &str) -> Self {
+        // Old MariaDB protocols put a false 5.5.5- in front.
+        let number = version.strip_prefix("5.5.5-").unwrap_or(version);
+        let mut parts = number
+            .split(['.', '-'])
+            .map(|part| part.parse::<u16>().unwrap_or(0));
+        Self {
+            is_mariadb: version.contains("MariaDB"),
+            is_tidb: version.contains("TiDB"),
+            text: number.to_owned(),
+            numbers: (parts.next().unwrap_or(0), parts.next().unwrap_or(0)),
+        }
+    }
+
+    fn name(&self) -> String {
+        if self.is_mariadb {
+            // The rest of it says MariaDB once more, and how it was packaged.
+            format!(
+                "MariaDB {}",
+                self.text.split('-').next().unwrap_or_default()
+            )
+        } else {
+            format!("MySQL {}", self.text)
+        }
+    }
+
+    fn mistake(&self) -> Option<String> {
+        let oldest = if self.is_mariadb {
+            MARIADB_MIN
+        } else {
+            MYSQL_MIN
+        };
+        let (major, minor) = oldest;
+        let mistake = || {
+            format!(
+                "{} is too old: {major}.{minor} or later is needed",
+                self.name()
+            )
+        };
+        (self.numbers < oldest).then(mistake)
+    }
 }
 
 #[cfg(test)]
@@ -85,7 +161,7 @@ mod tests {
             "8.0.11-TiDB-v7.5.0",
         ];
         for version in fine {
-            assert!(check_version(version).is_ok(), "{version}");
+            assert_eq!(Release::read(version).mistake(), None, "{version}");
         }
         for version in [
             "5.7.44",
@@ -93,7 +169,8 @@ mod tests {
             "5.5.5-10.3.1-MariaDB",
             "rubbish",
         ] {
-            assert!(check_version(version).is_err(), "{version}");
+            let mistake = Release::read(version).mistake().unwrap();
+            assert!(mistake.contains("too old"), "{mistake}");
         }
     }
 }
