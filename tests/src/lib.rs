@@ -14,6 +14,7 @@ mod clients;
 mod command;
 pub mod goods;
 mod pace;
+mod ports;
 mod process;
 mod program;
 mod rows;

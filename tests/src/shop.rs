@@ -1,9 +1,7 @@
 //! The whole system as processes on a folder of its own: start, kill, restart, ask.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -13,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::clients::Clients;
 use crate::command::{Ran, run_to_end};
+use crate::ports::Ports;
 use crate::process::Process;
 use crate::program::program;
 
@@ -77,14 +76,6 @@ impl ShopPlan {
         shop.start().await?;
         Ok(shop)
     }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Ports {
-    catalog: u16,
-    inventory: u16,
-    order: u16,
-    payment: u16,
 }
 
 /// A running system; its processes die with this value, and its log is shown if the test failed.
@@ -389,32 +380,4 @@ impl Drop for Shop {
             lines.get(tail..).unwrap_or_default().join("\n")
         );
     }
-}
-
-impl Ports {
-    /// Four ports that are free now, below those that the system hands out to outgoing connections.
-    fn pick() -> anyhow::Result<Self> {
-        Ok(Self {
-            catalog: free_port()?,
-            inventory: free_port()?,
-            order: free_port()?,
-            payment: free_port()?,
-        })
-    }
-}
-
-/// A port that nobody listens on; tests in other processes start to look elsewhere.
-fn free_port() -> anyhow::Result<u16> {
-    const FIRST: u16 = 20_000;
-    const COUNT: u16 = 12_000;
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let pid = u16::try_from(std::process::id() % u32::from(COUNT))?;
-    for _ in 0..COUNT {
-        let step = NEXT.fetch_add(1, Ordering::SeqCst);
-        let offset = pid.wrapping_mul(67).wrapping_add(step) % COUNT;
-        if TcpListener::bind(("127.0.0.1", FIRST + offset)).is_ok() {
-            return Ok(FIRST + offset);
-        }
-    }
-    bail!("no free port from {FIRST} on");
 }
