@@ -13,6 +13,7 @@ use futures::future::try_join_all;
 use platform::clock::pause;
 use testkit::eventually;
 use tonic::{Code, Status};
+use tonic_types::StatusExt;
 
 use crate::clients::Clients;
 use crate::goods::{CANCELLED, MONEY_TAKEN, PAID, PENDING, Placed, cancel, order, pay_order};
@@ -39,7 +40,7 @@ const REPEAT_AFTER: Duration = Duration::from_millis(200);
 pub enum Manner {
     /// They ask again for a minute, whatever kind of silence it was: for storms with kills.
     Insistent,
-    /// They ask again only where they are told that the service is unavailable, ten times, 200 ms
+    /// They ask again only where they are told when to, or nobody took the call, ten times, 200 ms
     /// apart: for storms in which no call may be lost.
     Polite,
 }
@@ -235,9 +236,12 @@ pub async fn insist<M: Rpc>(
     bail!("unreachable: the replicas take turns for ever")
 }
 
-/// Whether the status says that asking again may help, or the call never left.
+/// Whether the service says when to ask again, or there was no connection, or the call never left.
 fn is_worth_repeating(status: &Status) -> bool {
-    status.code() == Code::Unavailable || never_left(status)
+    let is_told = status.get_error_details().retry_info().is_some();
+    let is_own = status.source().is_some();
+    let is_unavailable = status.code() == Code::Unavailable;
+    (is_unavailable && (is_told || is_own)) || never_left(status)
 }
 
 /// Whether a connection that its draining server was closing did not take the call any more. Other

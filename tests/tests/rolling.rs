@@ -1,6 +1,6 @@
 //! Proves: a rolling restart under load fails no call. Each replica of each service is drained by
 //! SIGTERM and started again, one after another, in a storm of orders, payments and reads; a customer
-//! who is told UNAVAILABLE asks the other replica a few times in a few seconds, and is never told
+//! who is told to ask again does so, at the other replica, a few times in a few seconds, and is never told
 //! anything else. Every order that was accepted is there, in the state that its customer was told,
 //! no number was given twice, and the auditor finds nothing.
 //!
