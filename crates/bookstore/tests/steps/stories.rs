@@ -1,0 +1,399 @@
+//! The stories that pass every step: each ends the same way, however often its people have to ask.
+
+use std::time::Duration;
+
+use api::catalog::v1::{Book, PublishBookRequest, UnpublishBookRequest, UpdateBookRequest};
+use api::inventory::v1::{
+    BatchDeductStockRequest, BatchReleaseStockRequest, CommitStockRequest, DeductStockRequest,
+    ReleaseStockRequest, RestockInventoryRequest, StockItem,
+};
+use api::order::v1::{
+    CancelOrderRequest, CompleteOrderRequest, CreateOrderItem, CreateOrderRequest, PayOrderRequest,
+    ShipOrderRequest,
+};
+use api::payment::v1::{PayRequest, RefundRequest};
+use futures::future::LocalBoxFuture;
+
+use crate::plan::{Extent, Fault, Treatment};
+use crate::shop::{Shop, Stop};
+use crate::step::{GatewayStep, Method, OrderStep, Step};
+
+pub(crate) const PENDING: i32 = 1;
+pub(crate) const PAID: i32 = 2;
+pub(crate) const SHIPPED: i32 = 3;
+pub(crate) const COMPLETED: i32 = 4;
+pub(crate) const CANCELLED: i32 = 5;
+/// Inventory's "not enough stock", and "was released before it came".
+const SHORT: i32 = 40100;
+const FENCED: i32 = 40904;
+const EXISTS: i32 = 40903;
+
+type Tell = for<'a> fn(&'a Shop) -> LocalBoxFuture<'a, Result<(), Stop>>;
+
+/// One story.
+pub(crate) struct Story {
+    pub(crate) name: &'static str,
+    pub(crate) tell: Tell,
+    /// What goes wrong in it by itself.
+    pub(crate) faults: &'static [Fault],
+    pub(crate) payment_timeout: Duration,
+    /// Whether it ends the same whatever is done to it, as long as its people are patient.
+    pub(crate) ends_the_same: bool,
+}
+
+macro_rules! story {
+    ($tell:ident) => {
+        story!($tell, &[])
+    };
+    ($tell:ident, $faults:expr) => {
+        Story {
+            name: stringify!($tell),
+            tell: |shop| Box::pin($tell(shop)),
+            faults: $faults,
+            payment_timeout: Duration::from_mins(10),
+            ends_the_same: true,
+        }
+    };
+}
+
+const fn fault(step: Step, treatment: Treatment, times: u32) -> Fault {
+    Fault {
+        step,
+        treatment,
+        extent: Extent::Times(times),
+    }
+}
+
+/// Every story.
+pub(crate) const STORIES: &[Story] = &[
+    story!(books_come_and_go),
+    story!(stock_moves),
+    story!(holds_are_undone),
+    story!(an_order_is_completed),
+    story!(an_order_is_cancelled),
+    story!(a_paid_order_is_cancelled),
+    Story {
+        payment_timeout: Duration::from_secs(15),
+        ..story!(an_order_expires)
+    },
+    story!(a_payment_past_the_order_is_refunded),
+    story!(a_wrong_amount_goes_back),
+    story!(late_money_goes_back),
+    story!(a_payment_is_overtaken),
+    story!(too_much_is_ordered),
+    Story {
+        ends_the_same: false,
+        ..story!(a_buyer_goes_away)
+    },
+    story!(the_order_service_restarts),
+    story!(
+        a_charge_is_refused_first,
+        &[fault(
+            Step::Gateway(GatewayStep::Charge),
+            Treatment::Refused,
+            1
+        )]
+    ),
+    story!(
+        the_bank_is_silent,
+        &[
+            fault(Step::Gateway(GatewayStep::Charge), Treatment::LostReply, 2),
+            fault(Step::Gateway(GatewayStep::Query), Treatment::LostRequest, 3),
+        ]
+    ),
+    story!(
+        a_creation_is_called_off,
+        &[fault(
+            Step::Upstream(Method::BatchDeductStock),
+            Treatment::LostReply,
+            10
+        )]
+    ),
+    story!(
+        a_creation_is_left_to_recovery,
+        &[
+            fault(
+                Step::Upstream(Method::BatchDeductStock),
+                Treatment::LostReply,
+                10
+            ),
+            fault(Step::Order(OrderStep::CallOff), Treatment::Refused, 1),
+        ]
+    ),
+    story!(
+        a_release_is_parked,
+        &[fault(
+            Step::Upstream(Method::BatchReleaseStock),
+            Treatment::Refused,
+            5
+        )]
+    ),
+];
+
+async fn books_come_and_go(shop: &Shop) -> Result<(), Stop> {
+    let book = |price| {
+        Some(Book {
+            id: 7,
+            title: "来去之书".to_owned(),
+            author: "作者".to_owned(),
+            price,
+            ..Book::default()
+        })
+    };
+    // A repeat of a publication that took place hears that the book is there.
+    shop.until(PublishBookRequest { book: book(100) }, |reply| {
+        [0, EXISTS].contains(&reply.code)
+    })
+    .await?;
+    let update = UpdateBookRequest {
+        book: book(300),
+        update_mask: None,
+    };
+    shop.done(update).await?;
+    shop.done(UnpublishBookRequest { book_id: 7 }).await?;
+    Ok(())
+}
+
+async fn stock_moves(shop: &Shop) -> Result<(), Stop> {
+    let key = |name: &str| format!("moves-{name}");
+    let (book_id, reference_id) = (9, 1 << 40);
+    shop.done(RestockInventoryRequest {
+        book_id,
+        quantity: 50,
+        idempotency_key: key("restock"),
+    })
+    .await?;
+    shop.done(DeductStockRequest {
+        book_id,
+        quantity: 5,
+        reference_id,
+        idempotency_key: key("deduct"),
+    })
+    .await?;
+    shop.done(ReleaseStockRequest {
+        book_id,
+        quantity: 2,
+        reference_id,
+        idempotency_key: key("release"),
+    })
+    .await?;
+    shop.done(batch(book_id, 4, &key("back"))).await?;
+    let idempotency_key = key("back");
+    shop.done(BatchReleaseStockRequest { idempotency_key })
+        .await?;
+    shop.done(batch(book_id, 6, &key("gone"))).await?;
+    let idempotency_key = key("gone");
+    shop.done(CommitStockRequest { idempotency_key }).await?;
+    Ok(())
+}
+
+/// Whoever deducts does not wait for the answer; what undoes it may come first.
+async fn holds_are_undone(shop: &Shop) -> Result<(), Stop> {
+    let book_id = 9;
+    shop.done(RestockInventoryRequest {
+        book_id,
+        quantity: 50,
+        idempotency_key: "undone-restock".to_owned(),
+    })
+    .await?;
+    let idempotency_key = "undone-batch".to_owned();
+    let deduct = batch(book_id, 4, &idempotency_key);
+    shop.try_once(deduct.clone()).await?;
+    shop.done(BatchReleaseStockRequest { idempotency_key })
+        .await?;
+    shop.until(deduct, |reply| reply.code == FENCED).await?;
+    let idempotency_key = "undone-single".to_owned();
+    let deduct = DeductStockRequest {
+        book_id,
+        quantity: 3,
+        reference_id: 1 << 40,
+        idempotency_key: idempotency_key.clone(),
+    };
+    shop.try_once(deduct.clone()).await?;
+    shop.done(BatchReleaseStockRequest { idempotency_key })
+        .await?;
+    shop.until(deduct, |reply| reply.code == FENCED).await?;
+    Ok(())
+}
+
+async fn an_order_is_completed(shop: &Shop) -> Result<(), Stop> {
+    let placed = place(shop).await?;
+    pay(shop, &placed).await?;
+    let order_no = placed.no.clone();
+    shop.done(ShipOrderRequest { order_no }).await?;
+    shop.note(&placed.no, &[SHIPPED, COMPLETED]);
+    let order_no = placed.no.clone();
+    shop.done(CompleteOrderRequest { order_no }).await?;
+    shop.note(&placed.no, &[COMPLETED]);
+    Ok(())
+}
+
+async fn an_order_is_cancelled(shop: &Shop) -> Result<(), Stop> {
+    let placed = place(shop).await?;
+    cancel(shop, &placed).await
+}
+
+async fn a_paid_order_is_cancelled(shop: &Shop) -> Result<(), Stop> {
+    let placed = place(shop).await?;
+    pay(shop, &placed).await?;
+    cancel(shop, &placed).await
+}
+
+async fn an_order_expires(shop: &Shop) -> Result<(), Stop> {
+    let placed = place(shop).await?;
+    shop.until_order_is(placed.id, CANCELLED).await
+}
+
+async fn a_payment_past_the_order_is_refunded(shop: &Shop) -> Result<(), Stop> {
+    let placed = place(shop).await?;
+    shop.done(charge(placed.id, placed.total)).await?;
+    shop.until_order_is(placed.id, PAID).await?;
+    let order_id = placed.id;
+    shop.until(RefundRequest { order_id }, |reply| {
+        reply.code == 0 || !reply.refund_no.is_empty()
+    })
+    .await?;
+    shop.until_order_is(placed.id, CANCELLED).await
+}
+
+async fn a_wrong_amount_goes_back(shop: &Shop) -> Result<(), Stop> {
+    let placed = place(shop).await?;
+    pay_in_vain(shop, placed.id, placed.total + 1).await?;
+    shop.until_order_is(placed.id, CANCELLED).await
+}
+
+async fn late_money_goes_back(shop: &Shop) -> Result<(), Stop> {
+    let placed = place(shop).await?;
+    cancel(shop, &placed).await?;
+    pay_in_vain(shop, placed.id, placed.total).await?;
+    pay_in_vain(shop, 4_000_000, 77).await
+}
+
+/// Whoever pays does not wait for the answer, and cancels.
+async fn a_payment_is_overtaken(shop: &Shop) -> Result<(), Stop> {
+    let placed = place(shop).await?;
+    shop.try_once(pay_order(&placed)).await?;
+    cancel(shop, &placed).await
+}
+
+async fn too_much_is_ordered(shop: &Shop) -> Result<(), Stop> {
+    let order = order(&[(1, 2), (3, 2)], "too-much");
+    shop.until(order, |reply| reply.code == SHORT).await?;
+    Ok(())
+}
+
+async fn a_buyer_goes_away(shop: &Shop) -> Result<(), Stop> {
+    shop.try_once(order(&[(1, 2), (2, 1)], "gone")).await
+}
+
+async fn the_order_service_restarts(shop: &Shop) -> Result<(), Stop> {
+    let placed = place(shop).await?;
+    shop.restart_order().await;
+    shop.done(charge(placed.id, placed.total)).await?;
+    shop.until_order_is(placed.id, PAID).await
+}
+
+async fn a_charge_is_refused_first(shop: &Shop) -> Result<(), Stop> {
+    let placed = place(shop).await?;
+    pay(shop, &placed).await
+}
+
+async fn the_bank_is_silent(shop: &Shop) -> Result<(), Stop> {
+    let placed = place(shop).await?;
+    pay(shop, &placed).await?;
+    cancel(shop, &placed).await
+}
+
+async fn a_creation_is_called_off(shop: &Shop) -> Result<(), Stop> {
+    place(shop).await?;
+    Ok(())
+}
+
+async fn a_creation_is_left_to_recovery(shop: &Shop) -> Result<(), Stop> {
+    place(shop).await?;
+    Ok(())
+}
+
+async fn a_release_is_parked(shop: &Shop) -> Result<(), Stop> {
+    let placed = place(shop).await?;
+    cancel(shop, &placed).await?;
+    shop.until_parked_or_done().await?;
+    shop.resume_parked().await?;
+    Ok(())
+}
+
+/// An order that was made.
+struct Placed {
+    no: String,
+    id: u64,
+    total: i64,
+}
+
+/// Two copies of the first book and one of the second.
+async fn place(shop: &Shop) -> Result<Placed, Stop> {
+    let reply = shop.done(order(&[(1, 2), (2, 1)], "an-order")).await?;
+    shop.note(
+        &reply.order_no,
+        &[PENDING, PAID, SHIPPED, COMPLETED, CANCELLED],
+    );
+    Ok(Placed {
+        no: reply.order_no,
+        id: reply.order_id,
+        total: reply.total,
+    })
+}
+
+async fn pay(shop: &Shop, placed: &Placed) -> Result<(), Stop> {
+    shop.done(pay_order(placed)).await?;
+    shop.note(&placed.no, &[PAID, SHIPPED, COMPLETED, CANCELLED]);
+    Ok(())
+}
+
+async fn cancel(shop: &Shop, placed: &Placed) -> Result<(), Stop> {
+    let reason = "changed my mind".to_owned();
+    let order_no = placed.no.clone();
+    shop.done(CancelOrderRequest { order_no, reason }).await?;
+    shop.note(&placed.no, &[CANCELLED]);
+    Ok(())
+}
+
+/// Money that the order service gives back by itself; a repeat may come after that.
+async fn pay_in_vain(shop: &Shop, order_id: u64, amount: i64) -> Result<(), Stop> {
+    shop.until(charge(order_id, amount), |reply| {
+        reply.code == 0 || reply.message == "订单已退款"
+    })
+    .await?;
+    Ok(())
+}
+
+fn order(items: &[(u64, i32)], key: &str) -> CreateOrderRequest {
+    let item = |&(book_id, quantity): &(u64, i32)| CreateOrderItem { book_id, quantity };
+    CreateOrderRequest {
+        user_id: 1,
+        items: items.iter().map(item).collect(),
+        idempotency_key: key.to_owned(),
+    }
+}
+
+fn pay_order(placed: &Placed) -> PayOrderRequest {
+    PayOrderRequest {
+        order_no: placed.no.clone(),
+        payment_method: "mock".to_owned(),
+    }
+}
+
+fn charge(order_id: u64, amount: i64) -> PayRequest {
+    PayRequest {
+        order_id,
+        amount,
+        payment_method: "mock".to_owned(),
+    }
+}
+
+fn batch(book_id: u64, quantity: i32, key: &str) -> BatchDeductStockRequest {
+    BatchDeductStockRequest {
+        idempotency_key: key.to_owned(),
+        reference_id: 1 << 41,
+        items: vec![StockItem { book_id, quantity }],
+    }
+}

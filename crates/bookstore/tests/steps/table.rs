@@ -1,0 +1,178 @@
+//! Steps times treatments, each told by every story that passes the step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, bail, ensure};
+use prost::Message;
+use prost_types::FileDescriptorSet;
+
+use crate::audit::{self, Picture};
+use crate::plan::{Extent, Fault, Treatment};
+use crate::shop::{Shop, Stop};
+use crate::step::{Method, Step};
+use crate::stories::{STORIES, Story};
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_people_survive_every_treatment() -> anyhow::Result<()> {
+    treat(|step| matches!(step, Step::Asked(_))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_between_services_survive_every_treatment() -> anyhow::Result<()> {
+    treat(|step| matches!(step, Step::Upstream(_))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn orders_units_of_work_survive_every_treatment() -> anyhow::Result<()> {
+    treat(|step| matches!(step, Step::Order(_) | Step::OrderRead(_))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn payments_units_of_work_survive_every_treatment() -> anyhow::Result<()> {
+    treat(|step| matches!(step, Step::Payment(_) | Step::PaymentRead(_))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_of_books_and_stock_survive_every_treatment() -> anyhow::Result<()> {
+    treat(|step| matches!(step, Step::Stock(_) | Step::Book(_))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bank_and_the_queue_survive_every_treatment() -> anyhow::Result<()> {
+    treat(|step| matches!(step, Step::Gateway(_) | Step::Queue(_))).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_step_is_passed_by_a_story() -> anyhow::Result<()> {
+    let mut passed = BTreeSet::new();
+    for story in STORIES {
+        passed.extend(Undisturbed::of(story).await?.passed.into_keys());
+    }
+    let all: BTreeSet<_> = Step::all().into_iter().collect();
+    let missed: Vec<_> = all.difference(&passed).collect();
+    ensure!(missed.is_empty(), "no story passes {missed:?}");
+    // A call that order makes, and that the list does not have, would go untreated.
+    let strangers: Vec<_> = passed.difference(&all).collect();
+    ensure!(strangers.is_empty(), "not in the list: {strangers:?}");
+    Ok(())
+}
+
+#[test]
+fn every_call_that_changes_something_is_a_step() -> anyhow::Result<()> {
+    let set = FileDescriptorSet::decode(api::FILE_DESCRIPTOR_SET)?;
+    let reads = ["Get", "List", "Search", "BatchGet", "Watch"];
+    let mut offered = BTreeSet::new();
+    for file in &set.file {
+        for service in &file.service {
+            let changing = service.method.iter().filter(|method| {
+                let name = method.name();
+                !reads.iter().any(|read| name.starts_with(read))
+            });
+            let path = |name: &str| format!("/{}.{}/{}", file.package(), service.name(), name);
+            offered.extend(changing.map(|method| path(method.name())));
+        }
+    }
+    let known = Method::ALL.iter().filter(|method| method.changes());
+    let known: BTreeSet<_> = known.map(|method| method.path().to_owned()).collect();
+    ensure!(known == offered, "known {known:?}, offered {offered:?}");
+    Ok(())
+}
+
+/// A story told without any fault but its own.
+pub(crate) struct Undisturbed {
+    pub(crate) passed: BTreeMap<Step, u32>,
+    pub(crate) end: Picture,
+}
+
+impl Undisturbed {
+    pub(crate) async fn of(story: &Story) -> anyhow::Result<Self> {
+        let shop = Shop::open(story.payment_timeout, true).await?;
+        shop.plan.arm(story.faults.to_vec());
+        let told = (story.tell)(&shop).await;
+        let (passed, end) = finish(shop, told)
+            .await
+            .with_context(|| format!("{}, undisturbed", story.name))?;
+        Ok(Self { passed, end })
+    }
+}
+
+/// Gives every treatment to every step of a kind.
+async fn treat(is_wanted: impl Fn(Step) -> bool) -> anyhow::Result<()> {
+    let steps: Vec<_> = Step::all()
+        .into_iter()
+        .filter(|step| is_wanted(*step))
+        .collect();
+    let mut told = BTreeMap::<_, u32>::new();
+    for story in STORIES {
+        let undisturbed = Undisturbed::of(story).await?;
+        for step in steps
+            .iter()
+            .filter(|step| undisturbed.passed.contains_key(step))
+        {
+            for treatment in Treatment::of(*step) {
+                for extent in Extent::of(*step) {
+                    let fault = Fault {
+                        step: *step,
+                        treatment,
+                        extent,
+                    };
+                    tell(story, fault, &undisturbed.end).await?;
+                    *told.entry(*step).or_default() += 2;
+                }
+            }
+        }
+    }
+    let runs: u32 = told.values().sum();
+    eprintln!("{runs} runs of {} steps", told.len());
+    ensure!(
+        told.len() == steps.len(),
+        "untreated: only {:?}",
+        told.keys()
+    );
+    Ok(())
+}
+
+/// Tells a story under one fault more than its own, to patient people and to others.
+async fn tell(story: &Story, fault: Fault, usual_end: &Picture) -> anyhow::Result<()> {
+    for is_patient in [true, false] {
+        let about = || format!("{} (patient: {is_patient}) under {fault:?}", story.name);
+        let shop = Shop::open(story.payment_timeout, is_patient).await?;
+        let faults = [&[fault], story.faults].concat();
+        shop.plan.arm(faults);
+        let told = (story.tell)(&shop).await;
+        let (passed, end) = finish(shop, told).await.with_context(about)?;
+        if !is_patient {
+            continue;
+        }
+        ensure!(passed.contains_key(&fault.step), "{}: not passed", about());
+        if story.ends_the_same {
+            ensure!(end == *usual_end, "{}: {end:?}, not {usual_end:?}", about());
+        }
+    }
+    Ok(())
+}
+
+/// What is left when the faults are over, once everything late has arrived; and that nothing is
+/// left once all is called off.
+pub(crate) async fn finish(
+    shop: Shop,
+    told: Result<(), Stop>,
+) -> anyhow::Result<(BTreeMap<Step, u32>, Picture)> {
+    match told {
+        Ok(()) => {}
+        Err(Stop::GaveUp) if !shop.is_patient => {}
+        Err(Stop::GaveUp) => bail!("nobody gives up who is patient"),
+        Err(Stop::Wrong(error)) => return Err(error),
+    }
+    let passed = shop.plan.passed();
+    shop.plan.heal();
+    audit::settle(&shop).await?;
+    audit::check(&shop).await?;
+    shop.plan.deliver_all().await;
+    audit::settle(&shop).await?;
+    audit::check(&shop).await.context("after what came late")?;
+    let end = Picture::of(&shop).await?;
+    audit::clean_up(&shop).await?;
+    shop.close().await;
+    Ok((passed, end))
+}
