@@ -70,7 +70,8 @@ impl MysqlServer {
         let data = folder.path().join("data");
         install_data(&install, &data)?;
         let (port, socket) = (free_port()?, folder.path().join("mysql.sock"));
-        let running = Tethered::start(
+        let running = Tethered::start_in(
+            folder.path(),
             &server,
             standard_arguments(&data, &socket, port)
                 .into_iter()

@@ -5,9 +5,9 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context;
 
 /// Runs the server in the background until its standard input closes: it goes with this process,
-/// however that ends.
-const TETHER: &str =
-    r#""$@" </dev/null & server=$!; cat >/dev/null; kill -9 $server; wait $server"#;
+/// however that ends. Its folder, where one is named, goes with it.
+const TETHER: &str = r#""$@" </dev/null & server=$!; cat >/dev/null; kill -9 $server; wait $server
+    [ -z "$0" ] || rm -rf "$0""#;
 
 /// A server process that does not outlive this one.
 pub(super) struct Tethered {
@@ -21,9 +21,21 @@ impl Tethered {
         args: impl IntoIterator<Item = A>,
         log: &Path,
     ) -> anyhow::Result<Self> {
+        Self::start_in(Path::new(""), program, args, log)
+    }
+
+    /// Starts `program`, and has `folder` removed after it: for servers that are held to the end of
+    /// the process, when nothing is dropped any more.
+    pub(super) fn start_in<A: AsRef<OsStr>>(
+        folder: &Path,
+        program: &Path,
+        args: impl IntoIterator<Item = A>,
+        log: &Path,
+    ) -> anyhow::Result<Self> {
         let output = std::fs::File::create(log)?;
         let child = Command::new("sh")
-            .args(["-c", TETHER, "tether"])
+            .args(["-c", TETHER])
+            .arg(folder)
             .arg(program)
             .args(args)
             .stdin(Stdio::piped())
