@@ -28,7 +28,7 @@ pub mod twice;
 pub use clients::{Clients, ENGLISH};
 pub use command::{Ran, run_to_end, run_within};
 pub use pace::Pace;
-pub use program::{program, repository, setting, setting_number};
+pub use program::{program, program_with_crash_points, repository, setting, setting_number};
 pub use rows::read_rows;
 pub use rpc::{Answer, Rpc};
 pub use shop::{Layout, Service, Shop, ShopPlan};

@@ -70,6 +70,11 @@ impl Process {
         Ok(())
     }
 
+    /// How the process ended, if it has.
+    pub(crate) fn status(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Waits until the process has ended.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
         let started = Instant::now();

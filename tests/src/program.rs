@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 /// Names another binary to test: a release build, or one from elsewhere.
 const BINARY: &str = "BOOKSTORE_TEST_BIN";
@@ -19,11 +19,31 @@ const BINARY: &str = "BOOKSTORE_TEST_BIN";
 /// Where there is no such binary and none can be built.
 pub fn program() -> anyhow::Result<&'static Path> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let found = PROGRAM.get_or_init(|| find().map_err(|error| format!("{error:#}")));
+    let found = PROGRAM.get_or_init(|| {
+        let found = match setting(BINARY) {
+            Some(given) => take_given(PathBuf::from(given)),
+            None => find(&["--bin", "bookstore"]),
+        };
+        found.map_err(|error| format!("{error:#}"))
+    });
     match found {
         Ok(path) => Ok(path),
         Err(reason) => anyhow::bail!("no program to test: {reason}"),
     }
+}
+
+/// The path of the same program with crash points, brought up to date as [`program`] is.
+///
+/// # Errors
+/// Where it cannot be built.
+pub fn program_with_crash_points() -> anyhow::Result<PathBuf> {
+    const BUILD: [&str; 4] = [
+        "--bin",
+        "bookstore-crash-points",
+        "--features",
+        "crash-points",
+    ];
+    find(&BUILD)
 }
 
 /// The root of the repository.
@@ -48,21 +68,25 @@ pub fn setting_number(name: &str, default: u32) -> u32 {
         .unwrap_or(default)
 }
 
-fn find() -> anyhow::Result<PathBuf> {
-    if let Some(given) = setting(BINARY) {
-        let path = PathBuf::from(given);
-        ensure!(path.is_file(), "{BINARY}={} is not a file", path.display());
-        return Ok(path);
-    }
+fn take_given(path: PathBuf) -> anyhow::Result<PathBuf> {
+    ensure!(path.is_file(), "{BINARY}={} is not a file", path.display());
+    Ok(path)
+}
+
+/// Finds the binary that `cargo build` makes of these arguments, `--bin NAME` first.
+fn find(arguments: &[&str]) -> anyhow::Result<PathBuf> {
+    let [_, name, ..] = arguments else {
+        bail!("{arguments:?} name no binary");
+    };
     // target/debug/deps/transcript-0123 -> target/debug
     let test = std::env::current_exe()?;
     let folder = test
         .parent()
         .and_then(Path::parent)
         .context("the test is in no target folder")?;
-    let program = folder.join(format!("bookstore{}", std::env::consts::EXE_SUFFIX));
+    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     if !is_fresh(&program) {
-        build(folder)?;
+        build(folder, arguments)?;
     }
     ensure!(program.is_file(), "{} was not built", program.display());
     Ok(program)
@@ -91,26 +115,24 @@ fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().and_then(|data| data.modified()).ok()
 }
 
-fn build(folder: &Path) -> anyhow::Result<()> {
+fn build(folder: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     let target = folder.parent().context("no target folder")?;
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
         Some(name) => name,
     };
     let status = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "bookstore",
-            "--profile",
-            profile,
-            "--target-dir",
-        ])
+        .args(["build", "--quiet", "--package", "bookstore"])
+        .args(arguments)
+        .args(["--profile", profile, "--target-dir"])
         .arg(target)
         .current_dir(repository())
         .status()
         .context("cannot run cargo")?;
-    ensure!(status.success(), "`cargo build --package bookstore` failed");
+    ensure!(
+        status.success(),
+        "`cargo build --package bookstore {}` failed",
+        arguments.join(" ")
+    );
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The whole system as processes on a folder of its own: start, kill, restart, ask.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
@@ -56,6 +56,8 @@ impl Service {
 #[derive(Debug, Default)]
 pub struct ShopPlan {
     settings: Vec<(String, String)>,
+    program: Option<PathBuf>,
+    is_quiet: bool,
 }
 
 impl ShopPlan {
@@ -64,6 +66,20 @@ impl ShopPlan {
     pub fn set(mut self, path: &str, value: &str) -> Self {
         self.settings
             .push((format!("BOOKSTORE_{path}"), value.to_owned()));
+        self
+    }
+
+    /// Runs this program in place of the usual one.
+    #[must_use]
+    pub fn program(mut self, path: PathBuf) -> Self {
+        self.program = Some(path);
+        self
+    }
+
+    /// Keeps the log to itself: for tests with many shops, that show what matters themselves.
+    #[must_use]
+    pub const fn quiet(mut self) -> Self {
+        self.is_quiet = true;
         self
     }
 
@@ -83,6 +99,8 @@ pub struct Shop {
     folder: TempDir,
     layout: Layout,
     settings: Vec<(String, String)>,
+    program: Option<PathBuf>,
+    is_quiet: bool,
     ports: Ports,
     processes: Vec<(Option<Service>, Process)>,
     announced: Vec<String>,
@@ -111,6 +129,8 @@ impl Shop {
             folder: testkit::temp_dir()?,
             layout,
             settings: plan.settings,
+            program: plan.program,
+            is_quiet: plan.is_quiet,
             ports: Ports::pick()?,
             processes: Vec::new(),
             announced: Vec::new(),
@@ -180,7 +200,10 @@ impl Shop {
     /// # Errors
     /// Where there is no program to test.
     pub fn command(&self, arguments: &[&str]) -> anyhow::Result<Command> {
-        let mut command = Command::new(program()?);
+        let mut command = match &self.program {
+            Some(path) => Command::new(path),
+            None => Command::new(program()?),
+        };
         for (name, _) in std::env::vars_os() {
             let is_ours = name.to_string_lossy().starts_with("BOOKSTORE_");
             if is_ours {
@@ -350,6 +373,23 @@ impl Shop {
         process.signal(name)
     }
 
+    /// Takes out the processes that have ended by themselves, and tells how; [`Self::start`] starts
+    /// them again.
+    ///
+    /// # Errors
+    /// Where the system does not tell.
+    pub fn take_ended(&mut self) -> anyhow::Result<Vec<(Option<Service>, ExitStatus)>> {
+        let mut ended = Vec::new();
+        for (service, process) in &mut self.processes {
+            if let Some(status) = process.status()? {
+                ended.push((*service, status));
+            }
+        }
+        let has_ended = |service| ended.iter().any(|(who, _)| *who == service);
+        self.processes.retain(|(service, _)| !has_ended(*service));
+        Ok(ended)
+    }
+
     /// Sends SIGTERM to the process of a service, or (`None`) to the one that runs them all, and waits
     /// until it has drained and ended.
     ///
@@ -372,6 +412,9 @@ impl Drop for Shop {
         reason = "the runner shows it where the test failed"
     )]
     fn drop(&mut self) {
+        if self.is_quiet {
+            return;
+        }
         let log = self.log();
         let lines: Vec<_> = log.lines().collect();
         let tail = lines.len().saturating_sub(80);

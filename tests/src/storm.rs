@@ -265,7 +265,7 @@ fn never_left(status: &Status) -> bool {
 }
 
 /// Whether a replica is dead or dying, or an effect in doubt; keys make the next try safe.
-fn may_be_repeated(status: &Status) -> bool {
+pub fn may_be_repeated(status: &Status) -> bool {
     matches!(
         status.code(),
         Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled

@@ -48,7 +48,7 @@ pub fn left_out(what: &str) {
 }
 
 /// Says a line past the test runner, which keeps what passing tests print to itself.
-fn tell(line: &str) {
+pub fn tell(line: &str) {
     let mut out = std::io::stderr().lock();
     // Nobody is left to hear that this failed.
     drop(writeln!(out, "{line}"));
