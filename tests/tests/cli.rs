@@ -14,6 +14,7 @@ use api::inventory::v1::BatchGetStockRequest;
 use bookstore_e2e::goods::{PAID, pay_order};
 use bookstore_e2e::{Clients, Layout, Service, Shop, run_within, setting};
 use rusqlite::Connection;
+use serde_json::Value;
 use testkit::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -151,7 +152,7 @@ async fn help_names_every_command_and_nonsense_is_exit_code_2() -> anyhow::Resul
     let shop = closed()?;
     let help = shop.run(&["--help"]).await?.expect_code(0)?.stdout;
     for command in [
-        "up", "serve", "migrate", "doctor", "import", "demo", "check",
+        "up", "serve", "migrate", "doctor", "import", "demo", "check", "load",
     ] {
         ensure!(
             help.contains(&format!("\n  {command} ")),
@@ -469,6 +470,38 @@ async fn the_demonstration_plays_on_its_own_and_on_a_running_system() -> anyhow:
     }
     // It leaves nothing behind that is wrong, also where others go on using the system.
     shop.expect_clean().await
+}
+
+#[tokio::test]
+async fn load_is_measured_and_leaves_nothing_behind_that_is_wrong() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let (json, plot) = (
+        shop.folder().join("load.json"),
+        shop.folder().join("load.svg"),
+    );
+    let mut command = shop.command(&["load", "mixed-day", "--duration", "2s", "--warmup", "0s"])?;
+    command.args(["--books", "50", "--concurrency", "8", "--json"]);
+    command.arg(&json).arg("--plot").arg(&plot);
+    let ran = run_within(command, Duration::from_mins(3)).await?;
+    let ran = ran.expect_code(0)?;
+    ensure!(ran.stdout.contains("\nverified "), "{}", ran.stdout);
+    let told: Value = serde_json::from_str(&std::fs::read_to_string(&json)?)?;
+    ensure!(told["verification"]["done"]["faults"] == 0, "{told}");
+    // Its own metrics page told what the run cost.
+    let round_trips = told["cost"]["database"]["round_trips_per_answered"].as_f64();
+    ensure!(round_trips > Some(0.0), "{told}");
+    ensure!(std::fs::read_to_string(&plot)?.starts_with("<svg"));
+    shop.expect_clean().await?;
+
+    let shop = closed()?;
+    let ran = shop.run(&["load", "get-book"]).await?.expect_code(2)?;
+    let is_named = ran.stderr.contains("catalog does not answer");
+    ensure!(
+        is_named && ran.stderr.lines().count() == 1,
+        "{}",
+        ran.stderr
+    );
+    Ok(())
 }
 
 #[tokio::test]

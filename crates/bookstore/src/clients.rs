@@ -12,6 +12,15 @@ use crate::config::Config;
 /// A page of 100 books with the longest descriptions fits.
 const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// Where the services are, each as `host:port`.
+#[derive(Debug, Clone)]
+pub(crate) struct Addresses {
+    pub(crate) catalog: String,
+    pub(crate) inventory: String,
+    pub(crate) order: String,
+    pub(crate) payment: String,
+}
+
 /// One client a service.
 #[derive(Clone)]
 pub(crate) struct Clients {
@@ -39,17 +48,27 @@ impl Clients {
 
     /// Clients of a running system, by the addresses that its services listen on.
     pub(crate) fn connect(config: &Config) -> Result<Self, ConfigError> {
-        let connect = |listen: std::net::SocketAddr| {
-            let url: ServiceUrl = format!("http://{listen}")
+        Self::connect_to(&Addresses {
+            catalog: config.catalog.listen.to_string(),
+            inventory: config.inventory.listen.to_string(),
+            order: config.order.listen.to_string(),
+            payment: config.payment.listen.to_string(),
+        })
+    }
+
+    /// Clients of the services at these addresses, over connections of their own.
+    pub(crate) fn connect_to(addresses: &Addresses) -> Result<Self, ConfigError> {
+        let connect = |address: &str| {
+            let url: ServiceUrl = format!("http://{address}")
                 .parse()
-                .map_err(|reason: String| ConfigError::new(listen.to_string(), reason))?;
+                .map_err(|reason: String| ConfigError::new(address, reason))?;
             Transport::connect(&url)
         };
         Ok(Self::new(
-            connect(config.catalog.listen)?,
-            connect(config.inventory.listen)?,
-            connect(config.order.listen)?,
-            connect(config.payment.listen)?,
+            connect(&addresses.catalog)?,
+            connect(&addresses.inventory)?,
+            connect(&addresses.order)?,
+            connect(&addresses.payment)?,
         ))
     }
 }

@@ -14,6 +14,7 @@ mod commands;
 mod config;
 mod demo;
 mod import;
+mod load;
 mod registration;
 mod system;
 

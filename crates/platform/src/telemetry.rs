@@ -1,7 +1,6 @@
 //! Logs and metrics of the process.
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -94,11 +93,11 @@ impl Metrics {
     }
 }
 
-/// Reads the metrics page that another process serves at `address`.
+/// Reads the metrics page that another process serves at `address`, `host:port`.
 ///
 /// # Errors
 /// One line that says why there is none.
-pub async fn fetch_metrics(address: SocketAddr) -> Result<String, String> {
+pub async fn fetch_metrics(address: &str) -> Result<String, String> {
     let fetched = async {
         let uri = Uri::try_from(format!("http://{address}/metrics")).map_err(say)?;
         let client: Client<HttpConnector, Body> =
@@ -128,17 +127,17 @@ mod tests {
     #[tokio::test]
     async fn a_page_that_is_served_can_be_fetched() -> Result<(), Box<dyn std::error::Error>> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let address = listener.local_addr()?;
+        let address = listener.local_addr()?.to_string();
         let stop = CancellationToken::new();
         let page = metrics_page()?.serve(listener, stop.clone());
         let reading = async {
-            let text = fetch_metrics(address).await;
+            let text = fetch_metrics(&address).await;
             stop.cancel();
             text
         };
         let ((), text) = tokio::join!(page, reading);
         assert!(text?.contains("bookstore_process_cpu_seconds"));
-        assert!(fetch_metrics(address).await.is_err());
+        assert!(fetch_metrics(&address).await.is_err());
         Ok(())
     }
 }

@@ -6,11 +6,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use platform::clock::pause;
-use platform::config::human_duration;
 use platform::deadline::Deadline;
-use serde::de::IntoDeserializer;
-use serde::de::value::{Error as ValueError, StrDeserializer};
 
+use super::duration::parse_duration;
 use crate::check::{Databases, Inquiry, Report};
 use crate::config::Config;
 
@@ -27,7 +25,7 @@ pub(crate) struct CheckArgs {
 
     /// How long a doubt may take to clear up, as 30s or 2m: databases are read one after another,
     /// and a running system mends some things by itself
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_wait)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     wait: Duration,
 }
 
@@ -75,26 +73,4 @@ async fn audit(databases: &Databases, wait: Duration) -> anyhow::Result<Report> 
         readings,
         started.elapsed(),
     ))
-}
-
-fn parse_wait(text: &str) -> Result<Duration, ValueError> {
-    let text: StrDeserializer<'_, ValueError> = text.into_deserializer();
-    human_duration::deserialize(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_read_with_its_unit() {
-        assert_eq!(parse_wait("30s"), Ok(Duration::from_secs(30)));
-        assert_eq!(parse_wait("0s"), Ok(Duration::ZERO));
-        assert!(
-            parse_wait("soon")
-                .unwrap_err()
-                .to_string()
-                .starts_with("must be a duration")
-        );
-    }
 }

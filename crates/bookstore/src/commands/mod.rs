@@ -3,7 +3,9 @@
 mod check;
 mod demo;
 mod doctor;
+mod duration;
 mod import;
+mod load;
 mod migrate;
 mod resume;
 mod serve;
@@ -33,6 +35,8 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     /// Audit all databases: is any book, order or payment not as it must be?
     Check(check::CheckArgs),
+    /// Put load on a running system, measure it, and verify that every answer was true
+    Load(Box<load::LoadArgs>),
     /// Wake tasks that were parked, once what they were refused for is set right
     Resume(resume::ResumeArgs),
 }
@@ -53,6 +57,7 @@ impl Command {
             Self::Import(args) => import::run(args, config).await,
             Self::Demo(args) => demo::run(args, config).await,
             Self::Check(args) => check::run(args, config).await,
+            Self::Load(args) => load::run(*args, config).await,
             Self::Resume(args) => resume::run(args, config).await,
         }
     }

@@ -1,0 +1,422 @@
+//! A buyer: does one operation after the other, and writes down what it did.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use api::catalog::v1::{BatchGetBooksRequest, GetBookRequest, SearchBooksRequest};
+use api::inventory::v1::DeductStockRequest;
+use api::order::v1::{
+    CancelOrderRequest, CompleteOrderRequest, CreateOrderItem, CreateOrderRequest, GetOrderRequest,
+    Order, PayOrderRequest, ShipOrderRequest,
+};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use types::Code;
+
+use super::call::{Outcome, accepted, ask, judged};
+use super::ledger::{CANCELLED, COMPLETED, Known, Ledger, Line, Note, PAID, PENDING, SHIPPED};
+use super::popularity::Popularity;
+use super::scenario::{Operation, Scenario};
+use super::shelf::{BUYERS, Shelf};
+use crate::clients::Clients;
+
+/// Books that one batch reads, and that one order has.
+const BATCH_LEN: u32 = 10;
+const ORDER_LEN: u32 = 2;
+/// How often a refused payment is tried: the mock refuses three of ten.
+const PAYMENTS_MAX: u32 = 30;
+
+/// What all buyers of a run share.
+pub(super) struct Market {
+    pub(super) scenario: Scenario,
+    pub(super) shelf: Shelf,
+    pub(super) popularity: Popularity,
+    /// How long one call may take.
+    pub(super) call_limit: Duration,
+    /// Orders that were made to be read.
+    pub(super) readable: Vec<Note>,
+    pub(super) ledger: Mutex<Ledger>,
+}
+
+impl Market {
+    /// What was done so far.
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // Sums and lists: were a holder to die, they would still be whole.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of those who are at it at the same time.
+pub(super) struct Buyer {
+    clients: Clients,
+    market: Arc<Market>,
+    number: usize,
+    rng: StdRng,
+    keys: u64,
+    last_order: Option<Note>,
+}
+
+impl Buyer {
+    pub(super) fn new(market: Arc<Market>, clients: Clients, number: usize) -> Self {
+        Self {
+            clients,
+            market,
+            number,
+            rng: StdRng::from_rng(&mut rand::rng()),
+            keys: 0,
+            last_order: None,
+        }
+    }
+
+    /// Does what the scenario has next. What a flash sale sells is on sale only while it `is_open`;
+    /// before that its buyers warm up on another book.
+    pub(super) async fn act(&mut self, is_open: bool) -> (Operation, Outcome) {
+        let operation = self.market.scenario.draw(&mut self.rng);
+        let ended = match operation {
+            Operation::GetBook => Ok(self.get_book().await),
+            Operation::BatchGet => Ok(self.batch_get().await),
+            Operation::Search => Ok(self.search().await),
+            Operation::GetOrder => Ok(self.get_order().await),
+            Operation::Deduct => Ok(self.deduct().await),
+            Operation::CreateOrder => self.create_order(is_open).await,
+            Operation::OrderAndPay => self.order_and_pay().await,
+            Operation::OrderAndCancel => self.order_and_cancel().await,
+            Operation::OrderToTheEnd => self.order_to_the_end().await,
+        };
+        (operation, ended.unwrap_or_else(|outcome| outcome))
+    }
+
+    async fn get_book(&mut self) -> Outcome {
+        let (shelf, limit) = (self.market.shelf, self.market.call_limit);
+        let rank = self.draw();
+        let request = GetBookRequest {
+            book_id: shelf.id(rank),
+        };
+        match ask(limit, request, |r| self.clients.catalog.get_book(r)).await {
+            Ok(reply) => judged(
+                reply.book.is_some_and(|book| {
+                    book.id == shelf.id(rank) && book.price == Shelf::price_fen(rank)
+                }),
+                "GetBook did not answer the book that was asked for",
+            ),
+            Err(failure) => failure.into(),
+        }
+    }
+
+    async fn batch_get(&mut self) -> Outcome {
+        let (shelf, limit) = (self.market.shelf, self.market.call_limit);
+        let ranks = self
+            .market
+            .popularity
+            .draw_different(BATCH_LEN, &mut self.rng);
+        let book_ids: Vec<_> = ranks.iter().map(|rank| shelf.id(*rank)).collect();
+        let request = BatchGetBooksRequest {
+            book_ids: book_ids.clone(),
+        };
+        match ask(limit, request, |r| self.clients.catalog.batch_get_books(r)).await {
+            Ok(reply) => judged(
+                reply.books.iter().map(|book| book.id).eq(book_ids),
+                "BatchGetBooks did not answer the books that were asked for",
+            ),
+            Err(failure) => failure.into(),
+        }
+    }
+
+    async fn search(&mut self) -> Outcome {
+        let (shelf, limit) = (self.market.shelf, self.market.call_limit);
+        let rank = self.draw();
+        let for_title = self.rng.random::<bool>();
+        let keyword = if for_title {
+            shelf.title(rank)
+        } else {
+            Shelf::topic(rank).to_owned()
+        };
+        let request = SearchBooksRequest {
+            keyword,
+            page: 1,
+            page_size: 0,
+        };
+        match ask(limit, request, |r| self.clients.catalog.search_books(r)).await {
+            Ok(reply) => judged(
+                reply
+                    .books
+                    .first()
+                    .is_some_and(|book| !for_title || book.id == shelf.id(rank)),
+                "SearchBooks did not find a book that is there",
+            ),
+            Err(failure) => failure.into(),
+        }
+    }
+
+    /// Reads one of the orders that were made to be read, or the last of its own.
+    async fn get_order(&mut self) -> Outcome {
+        let market = Arc::clone(&self.market);
+        let chosen = if market.readable.is_empty() {
+            self.last_order.clone()
+        } else {
+            let at = self.rng.random_range(0..market.readable.len());
+            market.readable.get(at).cloned()
+        };
+        let Some(note) = chosen else {
+            // Nothing was ordered yet: a newcomer looks at a book.
+            return self.get_book().await;
+        };
+        match read_order(&mut self.clients, market.call_limit, &note.order_no).await {
+            Ok(order) => judged(
+                is_as_noted(&order, &note, market.shelf),
+                "GetOrder answered something else than was ordered",
+            ),
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn deduct(&mut self) -> Outcome {
+        let (shelf, limit) = (self.market.shelf, self.market.call_limit);
+        let rank = match self.market.scenario {
+            Scenario::DeductHot => 0,
+            _ => self.rng.random_range(0..shelf.books()),
+        };
+        let request = DeductStockRequest {
+            book_id: shelf.id(rank),
+            quantity: 1,
+            reference_id: 0,
+            idempotency_key: self.next_key(),
+        };
+        let answer = ask(limit, request, |r| self.clients.inventory.deduct_stock(r)).await;
+        let line = Line { rank, copies: 1 };
+        let ended = accepted(answer);
+        match &ended {
+            Ok(_) => self.market.ledger().take(&[line], Known::Surely),
+            Err(Outcome::Failed(_)) => self.market.ledger().take(&[line], Known::Maybe),
+            Err(outcome) => self.note_refusal(&[line], *outcome),
+        }
+        ended.map_or_else(|outcome| outcome, |_| Outcome::Accepted)
+    }
+
+    async fn create_order(&mut self, is_open: bool) -> Result<Outcome, Outcome> {
+        let note = match self.market.scenario {
+            Scenario::FlashSale => {
+                let rank = u32::from(!is_open);
+                self.place_order(vec![Line { rank, copies: 1 }]).await?
+            }
+            _ => self.order_some().await?,
+        };
+        self.end_with(note, &[PENDING]);
+        Ok(Outcome::Accepted)
+    }
+
+    async fn order_and_pay(&mut self) -> Result<Outcome, Outcome> {
+        let note = self.order_some().await?;
+        self.pay(&note).await?;
+        self.end_with(note, &[PAID]);
+        Ok(Outcome::Accepted)
+    }
+
+    async fn order_and_cancel(&mut self) -> Result<Outcome, Outcome> {
+        let note = self.order_some().await?;
+        self.cancel(note).await?;
+        Ok(Outcome::Accepted)
+    }
+
+    async fn order_to_the_end(&mut self) -> Result<Outcome, Outcome> {
+        let note = self.order_some().await?;
+        self.pay(&note).await?;
+        let limit = self.market.call_limit;
+        let request = ShipOrderRequest {
+            order_no: note.order_no.clone(),
+        };
+        let shipped = ask(limit, request, |r| self.clients.order.ship_order(r)).await;
+        if let Err(outcome) = accepted(shipped) {
+            self.market.ledger().commit(&note.lines, Known::Maybe);
+            self.end_with(note, &[PAID, SHIPPED]);
+            return Err(outcome);
+        }
+        self.market.ledger().commit(&note.lines, Known::Surely);
+        let request = CompleteOrderRequest {
+            order_no: note.order_no.clone(),
+        };
+        let completed = ask(limit, request, |r| self.clients.order.complete_order(r)).await;
+        if let Err(outcome) = accepted(completed) {
+            self.end_with(note, &[SHIPPED, COMPLETED]);
+            return Err(outcome);
+        }
+        self.end_with(note, &[COMPLETED]);
+        Ok(Outcome::Accepted)
+    }
+
+    /// Makes an order and cancels it at once; answers how long it would have waited for its payment.
+    pub(super) async fn probe_timeout(&mut self) -> Result<Duration, Outcome> {
+        let rank = self.market.shelf.books().saturating_sub(1);
+        let note = self.place_order(vec![Line { rank, copies: 1 }]).await?;
+        let limit = self.market.call_limit;
+        let order = read_order(&mut self.clients, limit, &note.order_no).await;
+        self.cancel(note).await?;
+        let order = order?;
+        let seconds = order.expire_at.saturating_sub(order.created_at);
+        Ok(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+    }
+
+    /// Makes an order that others will read.
+    pub(super) async fn make_readable(&mut self) -> Result<Note, Outcome> {
+        let mut note = self.order_some().await?;
+        note.states = vec![PENDING];
+        Ok(note)
+    }
+
+    async fn order_some(&mut self) -> Result<Note, Outcome> {
+        let ranks = self
+            .market
+            .popularity
+            .draw_different(ORDER_LEN, &mut self.rng);
+        let lines = ranks.into_iter().map(|rank| Line { rank, copies: 1 });
+        self.place_order(lines.collect()).await
+    }
+
+    async fn place_order(&mut self, lines: Vec<Line>) -> Result<Note, Outcome> {
+        let (shelf, limit) = (self.market.shelf, self.market.call_limit);
+        let buyer = shelf.buyer(self.rng.random_range(0..BUYERS));
+        let items = lines.iter().map(|line| CreateOrderItem {
+            book_id: shelf.id(line.rank),
+            quantity: line.copies,
+        });
+        let request = CreateOrderRequest {
+            user_id: buyer,
+            items: items.collect(),
+            idempotency_key: self.next_key(),
+        };
+        let answer = ask(limit, request, |r| self.clients.order.create_order(r)).await;
+        let reply = match accepted(answer) {
+            Ok(reply) => reply,
+            Err(outcome) => {
+                self.note_refusal(&lines, outcome);
+                if matches!(outcome, Outcome::Failed(_)) {
+                    self.market.ledger().order(&lines, Known::Maybe);
+                }
+                return Err(outcome);
+            }
+        };
+        self.market.ledger().order(&lines, Known::Surely);
+        let total_fen = lines
+            .iter()
+            .map(|line| Shelf::price_fen(line.rank) * i64::from(line.copies))
+            .sum();
+        let note = Note {
+            order_no: reply.order_no,
+            buyer,
+            total_fen,
+            lines,
+            states: Vec::new(),
+        };
+        if reply.total == total_fen {
+            Ok(note)
+        } else {
+            self.end_with(note, &[PENDING]);
+            Err(Outcome::Wrong(
+                "CreateOrder answered another total than the prices add up to",
+            ))
+        }
+    }
+
+    /// Pays until the gateway accepts.
+    async fn pay(&mut self, note: &Note) -> Result<(), Outcome> {
+        let limit = self.market.call_limit;
+        let mut ended = Outcome::Refused(Code::PaymentRefused.number());
+        for _ in 0..PAYMENTS_MAX {
+            let request = PayOrderRequest {
+                order_no: note.order_no.clone(),
+                payment_method: "mock".to_owned(),
+            };
+            match accepted(ask(limit, request, |r| self.clients.order.pay_order(r)).await) {
+                Ok(_) => return Ok(()),
+                Err(outcome) => ended = outcome,
+            }
+            if ended != Outcome::Refused(Code::PaymentRefused.number()) {
+                break;
+            }
+        }
+        self.end_with(note.clone(), &[PENDING, PAID]);
+        Err(ended)
+    }
+
+    async fn cancel(&mut self, note: Note) -> Result<(), Outcome> {
+        let request = CancelOrderRequest {
+            order_no: note.order_no.clone(),
+            reason: "bookstore load".to_owned(),
+        };
+        let limit = self.market.call_limit;
+        let cancelled = ask(limit, request, |r| self.clients.order.cancel_order(r)).await;
+        match accepted(cancelled) {
+            Ok(_) => {
+                self.market.ledger().give_back(&note.lines, Known::Surely);
+                self.end_with(note, &[CANCELLED]);
+                Ok(())
+            }
+            Err(outcome) => {
+                self.market.ledger().give_back(&note.lines, Known::Maybe);
+                self.end_with(note, &[PENDING, CANCELLED]);
+                Err(outcome)
+            }
+        }
+    }
+
+    fn end_with(&mut self, mut note: Note, states: &[i32]) {
+        note.states = states.to_vec();
+        self.last_order = Some(note.clone());
+        self.market.ledger().remember(note);
+    }
+
+    /// A "sold out" says something about a book only where nothing else was asked for.
+    fn note_refusal(&self, lines: &[Line], outcome: Outcome) {
+        if let ([line], Outcome::Refused(code)) = (lines, outcome)
+            && code == Code::InsufficientStock.number()
+        {
+            self.market.ledger().refuse(line.rank);
+        }
+    }
+
+    fn draw(&mut self) -> u32 {
+        self.market.popularity.draw(&mut self.rng)
+    }
+
+    fn next_key(&mut self) -> String {
+        self.keys += 1;
+        let what = format!("{}-{}", self.number, self.keys);
+        self.market.shelf.key(&what)
+    }
+}
+
+/// Reads an order.
+pub(super) async fn read_order(
+    clients: &mut Clients,
+    limit: Duration,
+    order_no: &str,
+) -> Result<Order, Outcome> {
+    let request = GetOrderRequest {
+        order_no: order_no.to_owned(),
+    };
+    let reply = accepted(ask(limit, request, |r| clients.order.get_order(r)).await)?;
+    reply
+        .order
+        .ok_or(Outcome::Wrong("GetOrder answered no order"))
+}
+
+/// Whether an order is what was ordered.
+pub(super) fn is_as_noted(order: &Order, note: &Note, shelf: Shelf) -> bool {
+    let mut items: Vec<_> = order
+        .items
+        .iter()
+        .map(|i| (i.book_id, i.quantity))
+        .collect();
+    let mut lines: Vec<_> = note
+        .lines
+        .iter()
+        .map(|line| (shelf.id(line.rank), line.copies))
+        .collect();
+    items.sort_unstable();
+    lines.sort_unstable();
+    order.order_no == note.order_no
+        && order.user_id == note.buyer
+        && order.total == note.total_fen
+        && note.states.contains(&order.status)
+        && items == lines
+}
