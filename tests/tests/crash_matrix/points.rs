@@ -22,8 +22,8 @@ const UNITS_OF_MANY: [&str; 4] = [
     "apply payments",
     "catalog.apply",
 ];
-/// The services, whose sources have points.
-const SERVICES: [&str; 4] = ["catalog", "inventory", "order", "payment"];
+/// The crates whose sources have points.
+const CRATES: [&str; 5] = ["platform", "catalog", "inventory", "order", "payment"];
 
 /// A point, at its Nth passage in one life of a process.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,8 +79,8 @@ pub(crate) fn read_passed(log: &Path) -> Passed {
 pub(crate) fn list_points(on_servers: bool) -> anyhow::Result<BTreeSet<String>> {
     let mut units = BTreeSet::from(["migrate".to_owned()]);
     let mut effects = BTreeSet::new();
-    for service in SERVICES {
-        let folder = repository().join("crates").join(service).join("src");
+    for name in CRATES {
+        let folder = repository().join("crates").join(name).join("src");
         for file in sources(&folder)? {
             let text = std::fs::read_to_string(&file)?;
             let path = file.strip_prefix(&folder)?.to_string_lossy().into_owned();
@@ -89,7 +89,7 @@ pub(crate) fn list_points(on_servers: bool) -> anyhow::Result<BTreeSet<String>> 
                 units.extend(literals_after(&text, ".write("));
             }
             if path.starts_with("domain/") {
-                let prefix = format!("{service}.");
+                let prefix = format!("{name}.");
                 let arms = literals_after(&text, "=>").into_iter();
                 // An arm too long for its line has braces.
                 let arms = arms.chain(literals_after(&text, "=> {"));

@@ -21,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const LIMIT: Duration = Duration::from_mins(8);
 /// How often a start is tried that found the database too slow, and what it says then.
 const TRIES_MAX: u32 = 10;
-const SLOW: &str = "no connection in time";
+const SLOW: &str = "database unavailable";
 
 /// What is to be crashed where.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use types::UnixMillis;
 use super::{Access, Database, DbError, Tx};
 use crate::args;
 use crate::clock::{Clock, SystemClock};
-use crate::crash::Unit;
+use crate::crash::{self, Unit};
 
 /// One step of a schema. Applied steps are never edited: a checksum tells.
 #[derive(Debug)]
@@ -182,7 +182,8 @@ async fn bring_up_in(
 }
 
 async fn apply_one(tx: &mut Tx, migration: &Migration, now: UnixMillis) -> Result<(), DbError> {
-    tx.script(migration.script(tx)).await?;
+    // On MySQL the step is done now, whatever becomes of its record.
+    crash::around("migrate.step", tx.script(migration.script(tx))).await?;
     let insert =
         "INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES (?, ?, ?, ?)";
     tx.execute(
