@@ -51,6 +51,10 @@ impl FromStr for DatabaseUrl {
         match text.split_once("://") {
             Some(("sqlite", "")) => Err("sqlite:// must be followed by a file's path".to_owned()),
             Some(("sqlite", path)) => Ok(Self::sqlite(path)),
+            // The driver would read past them, and a mistake would be told on two lines.
+            Some(("mysql", rest)) if rest.contains(char::is_control) => {
+                Err("must not hold control characters".to_owned())
+            }
             Some(("mysql", _)) => {
                 let (driver, ca) = split_ca(text)?;
                 // The driver would read a part of the password as a port, a name or a parameter, and tell it.
@@ -158,6 +162,7 @@ mod tests {
             ("mysql://a:1?s3cret@h/d", Err("must have /, ? and #")),
             ("mysql://a:1/s3cret@h/d", Err("must have /, ? and #")),
             ("mysql://a:1#s3cret@h/d", Err("must have /, ? and #")),
+            ("mysql://a:s3cret@h\n/d", Err("must not hold control")),
             ("sqlite://", Err("sqlite:// must be followed")),
             ("sqlite://data/a@b.db", Ok("sqlite://data/a@b.db")),
             ("postgres://a:s3cret@h/d", Err("must be sqlite://PATH")),

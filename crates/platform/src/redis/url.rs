@@ -54,6 +54,10 @@ impl FromStr for RedisUrl {
         if !matches!(scheme, Some("redis" | "rediss")) || text.contains('#') {
             return Err(FORM.to_owned());
         }
+        // The driver would read past them, and a mistake would be told on two lines.
+        if text.contains(char::is_control) {
+            return Err(FORM.to_owned());
+        }
         let (driver, ca) = split_ca(text).map_err(|mistake| format!("{FORM}: {mistake}"))?;
         if ca.is_some() && scheme != Some("rediss") {
             return Err(format!("{FORM}: ssl-ca is for rediss://"));
@@ -130,6 +134,7 @@ mod tests {
             "redis://a:s3cret@h/-1",
             "redis://a:s3cret@h:port",
             "redis://a:1?s3cret@h",
+            "redis://a:s3cret@h\n:1",
             "redis://a:1/s3cret@h",
             "redis://a:1?protocol=s3cret@h",
             "rediss://a:s3cret@h/#insecure",
