@@ -11,7 +11,7 @@ use types::{BookId, IdempotencyKey};
 
 use super::{LedgerSums, Store, Sums};
 use crate::audit::{Audit, Facts, HoldSum, LedgerSum, RememberedHold};
-use crate::domain::{Decision, Entry, HoldState, KeyUse, Movement, Op, Rows, Stock};
+use crate::domain::{Decision, Entry, HoldState, KeyRow, KeyUse, Movement, Op, Rows, Stock};
 
 /// Stock in memory, gone when it is dropped.
 #[derive(Debug, Default)]
@@ -38,6 +38,13 @@ impl MemoryStore {
     /// The whole ledger, in the order in which it was written.
     pub fn ledger(&self) -> Vec<Entry> {
         self.lock().ledger.clone()
+    }
+
+    /// What is remembered of every key, ascending.
+    pub fn keys(&self) -> Vec<(IdempotencyKey, KeyRow)> {
+        let state = self.lock();
+        let keys = state.rows.keys();
+        keys.map(|(key, row)| (key.clone(), row.clone())).collect()
     }
 
     /// What the store holds now.

@@ -8,12 +8,11 @@ use std::time::Duration;
 use payment::domain::{Op, Outcome, PayBegun, Record, Rescheduled, Settled};
 use payment::store::{MemoryStore, Store};
 use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 use testkit::TestDatabase;
 use types::{OrderId, PaymentStatus, UnixMillis};
 
 use crate::server::{new_home, open};
-use crate::world::{Step, World, steps};
+use crate::world::{EARLY, Step, World, steps};
 
 const FAR_FUTURE: UnixMillis = UnixMillis::new(4_000_000_000_000);
 
@@ -250,62 +249,75 @@ async fn two_replicas_on_one_database_number_one_feed() {
     }
 }
 
-/// Gives the same random batches to the model and to a SQL store, `cases` times.
-fn compare_many(cases: u32, compare: impl AsyncFn(Vec<Vec<Step>>)) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let config = ProptestConfig {
-        cases,
-        failure_persistence: None,
-        ..Default::default()
-    };
-    let batches = proptest::collection::vec(steps(1..12), 1..8);
-    let outcome = TestRunner::new(config).run(&batches, |batches| {
-        runtime.block_on(compare(batches));
-        Ok(())
-    });
-    outcome.unwrap();
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Runtime::new().unwrap()
 }
 
-#[test]
-fn sqlite_is_the_model() {
-    compare_many(48, async |batches| {
-        compare(batches, TestDatabase::sqlite().unwrap()).await;
-    });
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn sqlite_is_the_model(batches in prop::collection::vec(steps(1..12), 1..8)) {
+        runtime().block_on(compare(batches, &[TestDatabase::sqlite().unwrap()]));
+    }
 }
 
-#[test]
-fn mysql_is_the_model() {
-    compare_many(12, async |batches| {
-        if let Some(home) = TestDatabase::mysql().await.unwrap() {
-            compare(batches, home).await;
-        }
-    });
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mysql_and_sqlite_are_the_model(batches in prop::collection::vec(steps(1..12), 1..8)) {
+        runtime().block_on(async {
+            if let Some(mysql) = TestDatabase::mysql().await.unwrap() {
+                compare(batches, &[TestDatabase::sqlite().unwrap(), mysql]).await;
+            }
+        });
+    }
 }
 
-async fn compare(batches: Vec<Vec<Step>>, home: TestDatabase) {
-    let sql = open(&home).await;
-    let model = MemoryStore::new();
+/// Gives the same batches to the model and to stores, and compares everything that can be seen.
+async fn compare(batches: Vec<Vec<Step>>, homes: &[TestDatabase]) {
+    let model: Arc<dyn Store> = MemoryStore::new();
+    let mut others = Vec::new();
+    for home in homes {
+        others.push(open(home).await);
+    }
     let mut world = World::new();
     for batch in batches {
         let ops: Vec<Op> = batch.iter().filter_map(|step| world.op(step)).collect();
-        assert_eq!(apply(&*sql, ops.clone()).await, apply(&*model, ops).await);
-        for order in 1..=3 {
-            assert_eq!(find(&*sql, order).await, find(&*model, order).await);
+        let expected = apply(&*model, ops.clone()).await;
+        let seen = picture(&*model).await;
+        let serials = model.reserve(3).await.unwrap();
+        for sql in &others {
+            assert_eq!(apply(&**sql, ops.clone()).await, expected);
+            assert_eq!(picture(&**sql).await, seen);
+            assert_eq!(sql.reserve(3).await.unwrap(), serials);
         }
-        let (due, expected) = (
-            sql.list_due(FAR_FUTURE, 9).await,
-            model.list_due(FAR_FUTURE, 9).await,
-        );
-        assert_eq!(due.unwrap(), expected.unwrap());
-        assert_eq!(sql.measure().await.unwrap(), model.measure().await.unwrap());
-        let (events, expected) = (
-            sql.list_events(0, 999).await,
-            model.list_events(0, 999).await,
-        );
-        assert_eq!(events.unwrap(), expected.unwrap());
     }
-    let database = platform::db::Database::open_read_only(home.url()).unwrap();
-    let audit = payment::audit::audit(&database).await.unwrap();
-    assert_eq!(audit.findings, [], "the auditor agrees");
-    sql.close().await;
+    for (home, sql) in homes.iter().zip(others) {
+        let database = platform::db::Database::open_read_only(home.url()).unwrap();
+        let audit = payment::audit::audit(&database).await.unwrap();
+        assert_eq!(audit.findings, [], "the auditor agrees");
+        sql.close().await;
+    }
+}
+
+/// Everything that a store shows of itself, as text.
+async fn picture(store: &dyn Store) -> String {
+    let mut picture = Vec::new();
+    // Nobody ever pays order 4.
+    for order in 1..=4 {
+        let record = store.find_record(OrderId::new(order).unwrap());
+        picture.push(format!("{order}: {:?}", record.await.unwrap()));
+    }
+    for (now, limit) in [(FAR_FUTURE, 9), (FAR_FUTURE, 1), (EARLY, 9)] {
+        let due = store.list_due(now, limit).await.unwrap();
+        picture.push(format!("due at {now:?}: {due:?}"));
+    }
+    for (after, limit) in [(0, 999), (0, 1), (2, 3), (999, 9)] {
+        let events = store.list_events(after, limit).await.unwrap();
+        picture.push(format!("after {after}: {events:?}"));
+    }
+    picture.push(format!("{:?}", store.measure().await.unwrap()));
+    picture.join("\n")
 }

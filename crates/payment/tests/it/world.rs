@@ -48,7 +48,7 @@ pub(crate) fn steps(
 }
 
 /// When checks are due: early or late.
-const EARLY: UnixMillis = UnixMillis::new(1_795_355_000_000);
+pub(crate) const EARLY: UnixMillis = UnixMillis::new(1_795_355_000_000);
 const LATE: UnixMillis = UnixMillis::new(1_795_356_000_000);
 
 /// Turns steps into operations.

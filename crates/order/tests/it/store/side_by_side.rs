@@ -1,13 +1,14 @@
-//! Proves that the SQL store answers and keeps exactly what the model does, whatever batches come.
+//! Proves that the SQL stores answer and keep exactly what the model does, whatever batches come.
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use order::domain::{Cause, LeaseStep, Op, Stage, TaskKind, TaskStep};
 use order::store::{MemoryStore, OrderFilter, Store};
 use platform::combiner::Batch;
 use proptest::prelude::*;
 use testkit::TestDatabase;
-use types::{OrderStatus, Page, PaymentStatus, Violations};
+use types::{IdempotencyKey, OrderStatus, Page, PaymentStatus, Violations};
 
 use super::build::*;
 use crate::shop::open_store;
@@ -15,15 +16,22 @@ use crate::shop::open_store;
 /// Everything that a store shows of itself, as text.
 pub(super) async fn picture(store: &dyn Store) -> anyhow::Result<String> {
     let mut picture = Vec::new();
-    let page = Page::read(1, 100, &mut Violations::default());
     for user_id in [None, Some(user(1)), Some(user(2))] {
         for status in OrderStatus::ALL.map(Some).into_iter().chain([None]) {
             let filter = OrderFilter { user_id, status };
-            picture.push(format!(
-                "{filter:?}: {:?}",
-                store.list_orders(filter, page).await?
-            ));
+            for (number, size) in [(1, 100), (1, 2), (2, 2)] {
+                let page = Page::read(number, size, &mut Violations::default());
+                picture.push(format!(
+                    "{filter:?}, page {number} of {size}: {:?}",
+                    store.list_orders(filter, page).await?
+                ));
+            }
         }
+    }
+    for (user_id, key) in [(1, "k0"), (1, "k1"), (2, "k0"), (2, "k2"), (3, "k0")] {
+        let key = IdempotencyKey::new(key).context("no key")?;
+        let made = store.find_request(user(user_id), &key).await?;
+        picture.push(format!("{user_id} {key}: {made:?}"));
     }
     for stage in Stage::ALL {
         let due = store.due_orders(stage, at(1_000_000), None, 1000).await?;
@@ -31,6 +39,9 @@ pub(super) async fn picture(store: &dyn Store) -> anyhow::Result<String> {
             picture.push(format!("{:?}", store.history(order.id).await?));
         }
         picture.push(format!("{stage:?}: {due:?}"));
+        let after = due.first().copied();
+        let next = store.due_orders(stage, at(1_500), after, 2).await?;
+        picture.push(format!("{stage:?} after {after:?}: {next:?}"));
     }
     for id in 1..60 {
         picture.push(format!("{:?}", store.find_order(&order_no(id)).await?));
@@ -39,7 +50,13 @@ pub(super) async fn picture(store: &dyn Store) -> anyhow::Result<String> {
         "due: {:?}",
         store.due_tasks(at(1_000_000), 1000).await?
     ));
-    picture.push(format!("parked: {:?}", store.parked_tasks(1000).await?));
+    picture.push(format!(
+        "due first: {:?}",
+        store.due_tasks(at(5_003), 2).await?
+    ));
+    for limit in [1, 1000] {
+        picture.push(format!("parked: {:?}", store.parked_tasks(limit).await?));
+    }
     picture.push(format!("cursor: {}", store.feed_cursor().await?));
     picture.push(format!("health: {:?}", store.health(at(950)).await?));
     Ok(picture.join("\n"))
@@ -116,6 +133,7 @@ impl Script {
                 match what {
                     0 | 1 => confirm(id, number),
                     2 => drop_order(id),
+                    3 if number % 4 == 0 => abandon(id, Cause::Asked, number * 10),
                     3 => abandon(id, Cause::Overdue, number * 10),
                     4 => cancel(id),
                     5 => expire(id, number),
@@ -194,7 +212,7 @@ proptest! {
         batches in prop::collection::vec(prop::collection::vec(any_step(), 1..10), 1..8),
     ) {
         runtime().block_on(async {
-            run_side_by_side(TestDatabase::sqlite()?, batches).await
+            run_side_by_side(&[TestDatabase::sqlite()?], batches).await
         }).unwrap();
     }
 }
@@ -203,32 +221,38 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_batches_come_out_the_same_on_memory_and_mysql(
+    fn random_batches_come_out_the_same_on_memory_sqlite_and_mysql(
         batches in prop::collection::vec(prop::collection::vec(any_step(), 1..10), 1..8),
     ) {
         runtime().block_on(async {
             match TestDatabase::mysql().await? {
-                Some(home) => run_side_by_side(home, batches).await,
+                Some(mysql) => run_side_by_side(&[TestDatabase::sqlite()?, mysql], batches).await,
                 None => Ok(()),
             }
         }).unwrap();
     }
 }
 
-async fn run_side_by_side(home: TestDatabase, batches: Vec<Vec<Step>>) -> anyhow::Result<()> {
-    let sql = open_store(&home).await?;
+async fn run_side_by_side(homes: &[TestDatabase], batches: Vec<Vec<Step>>) -> anyhow::Result<()> {
     let memory: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let mut others = Vec::new();
+    for home in homes {
+        others.push(open_store(home).await?);
+    }
     let mut script = Script::default();
     for steps in batches {
         let ops: Vec<_> = steps.into_iter().map(|step| script.op(step)).collect();
         let batch = Batch::from(ops);
-        assert_eq!(
-            memory.apply(batch.clone()).await?,
-            sql.apply(batch.clone()).await?,
-            "{batch:?}"
-        );
-        assert_eq!(picture(&*memory).await?, picture(&*sql).await?, "{batch:?}");
+        let expected = memory.apply(batch.clone()).await?;
+        let (seen, ids) = (picture(&*memory).await?, memory.reserve_ids(5).await?);
+        for sql in &others {
+            assert_eq!(sql.apply(batch.clone()).await?, expected, "{batch:?}");
+            assert_eq!(picture(&**sql).await?, seen, "{batch:?}");
+            assert_eq!(sql.reserve_ids(5).await?, ids);
+        }
     }
-    sql.close().await;
+    for sql in others {
+        sql.close().await;
+    }
     Ok(())
 }
