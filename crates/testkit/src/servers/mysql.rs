@@ -141,7 +141,7 @@ impl MysqlServer {
 }
 
 fn install_data(install: &Path, data: &Path) -> anyhow::Result<()> {
-    let status = Command::new(install)
+    let ran = Command::new(install)
         .args([
             "--no-defaults",
             "--user=root",
@@ -150,11 +150,14 @@ fn install_data(install: &Path, data: &Path) -> anyhow::Result<()> {
         .arg("--skip-test-db")
         .arg(format!("--datadir={}", data.display()))
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
+        .output()
         .context("cannot run mariadb-install-db")?;
-    ensure!(status.success(), "mariadb-install-db failed: {status}");
+    let said = String::from_utf8_lossy(&ran.stdout);
+    ensure!(
+        ran.status.success(),
+        "mariadb-install-db failed, {}: {said}",
+        ran.status
+    );
     Ok(())
 }
 
