@@ -109,6 +109,14 @@ impl Tx {
         }
     }
 
+    /// Ends the transaction well; where that is in doubt, the error says so.
+    pub(super) async fn commit(&mut self) -> Result<(), DbError> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.script("COMMIT"),
+            Connection::Mysql(connection) => connection.commit().await,
+        }
+    }
+
     pub(super) const fn as_sqlite(&mut self) -> Option<&mut SqliteConnection> {
         match &mut self.connection {
             Connection::Sqlite(connection) => Some(connection),

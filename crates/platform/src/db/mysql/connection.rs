@@ -4,7 +4,7 @@ use mysql_async::{Column, Conn, Params, Value as MysqlValue};
 use time::{Date, Month, PrimitiveDateTime, Time};
 use types::UnixMillis;
 
-use super::error::before_commit;
+use super::error::{at_commit, before_commit};
 use super::text::{driver_value, push_literal, render};
 use crate::db::{DbError, Row, Value};
 
@@ -140,6 +140,14 @@ impl MysqlConnection {
     pub(in crate::db) async fn script(&mut self, sql: &str) -> Result<(), DbError> {
         self.count_call();
         self.connection.query_drop(sql).await.map_err(before_commit)
+    }
+
+    pub(in crate::db) async fn commit(&mut self) -> Result<(), DbError> {
+        self.count_call();
+        self.connection
+            .query_drop("COMMIT")
+            .await
+            .map_err(at_commit)
     }
 }
 

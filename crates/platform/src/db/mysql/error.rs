@@ -51,6 +51,19 @@ pub(super) fn connecting(error: Error) -> DbError {
     DbError::Unavailable(format!("{message} ({code}): {remedy}"))
 }
 
+/// What an error means that a COMMIT was answered with: only where the server says for certain that it
+/// rolled the transaction back, nothing has happened.
+pub(super) fn at_commit(error: Error) -> DbError {
+    match &error {
+        // Record changed since last read, lock wait timeout, deadlock; duplicates of servers that
+        // look for them at the end. Not an interruption, nor a storage engine that failed midway.
+        Error::Server(server) if matches!(server.code, 1020 | 1205 | 1213 | 1062) => {
+            before_commit(error)
+        }
+        _ => DbError::OutcomeUnknown(format!("at the commit: {error}")),
+    }
+}
+
 /// `Duplicate entry '…' for key 'books.books_isbn_key'` names the index last.
 fn index_of(message: &str) -> String {
     let mut quoted = message.rsplit('\'');
@@ -60,6 +73,25 @@ fn index_of(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_commit_that_was_not_rolled_back_for_certain_is_in_doubt() {
+        let said = |code| {
+            let (message, state) = ("why".to_owned(), "HY000".to_owned());
+            at_commit(Error::Server(mysql_async::ServerError {
+                code,
+                message,
+                state,
+            }))
+        };
+        for code in [1020, 1205, 1213] {
+            assert!(matches!(said(code), DbError::Contention(_)), "{code}");
+        }
+        // Interrupted, connection killed, an engine's error during COMMIT, out of disk, read-only.
+        for code in [1317, 1927, 1180, 1030, 1290] {
+            assert!(matches!(said(code), DbError::OutcomeUnknown(_)), "{code}");
+        }
+    }
 
     #[test]
     fn the_index_is_read_from_the_message() {

@@ -186,19 +186,12 @@ where
             ));
         }
     };
-    match tokio::time::timeout(WORK_LIMIT, tx.script("COMMIT")).await {
-        Ok(Ok(())) => {
+    match tokio::time::timeout(WORK_LIMIT, tx.commit()).await {
+        Ok(committed) => {
+            committed?;
             unit.after_commit();
             Ok(value)
         }
-        // Said by the server: the transaction is rolled back. Anything else leaves it open
-        // whether the commit had arrived.
-        Ok(Err(
-            error @ (DbError::Contention(_) | DbError::Broken(_) | DbError::Duplicate { .. }),
-        )) => Err(error),
-        Ok(Err(error)) => Err(DbError::OutcomeUnknown(format!(
-            "the connection broke at the commit: {error}"
-        ))),
         Err(_) => Err(DbError::OutcomeUnknown("no answer to a commit".to_owned())),
     }
 }

@@ -116,7 +116,7 @@ where
         tx.script(begin).await?;
         let value = work(tx).await?;
         unit.before_commit();
-        tx.script("COMMIT").await?;
+        tx.commit().await?;
         unit.after_commit();
         Ok(value)
     };
