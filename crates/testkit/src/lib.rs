@@ -4,6 +4,7 @@
 
 #![expect(clippy::panic, reason = "a test helper fails by panicking")]
 
+pub mod proxy;
 pub mod servers;
 mod stores;
 

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,8 +17,37 @@ pub struct MysqlServer {
     /// What the URL says after the database's name: nothing, or `?name=value…`.
     parameters: String,
     databases: AtomicU32,
-    /// Held so that the server goes when this goes.
-    running: Option<(Tethered, TempDir)>,
+    private: Option<Private>,
+}
+
+/// A server of our own; it goes when this goes.
+struct Private {
+    /// None while it is stopped.
+    running: Option<Tethered>,
+    program: PathBuf,
+    port: u16,
+    /// What it is told beside the standard arguments.
+    arguments: Vec<String>,
+    folder: TempDir,
+    /// Whether the tests of this process share it: nobody may stop it, and it is never dropped.
+    is_shared: bool,
+}
+
+impl Private {
+    fn run(&mut self) -> anyhow::Result<()> {
+        let folder = self.folder.path();
+        let goes_too = if self.is_shared {
+            folder
+        } else {
+            Path::new("")
+        };
+        let arguments = standard_arguments(folder, self.port);
+        let arguments = arguments.iter().chain(&self.arguments);
+        let log = folder.join("log");
+        let running = Tethered::start_in(goes_too, &self.program, arguments, &log)?;
+        self.running = Some(running);
+        Ok(())
+    }
 }
 
 /// The process' server: the one that `BOOKSTORE_TEST_MYSQL_URL` names
@@ -30,7 +59,7 @@ pub async fn mysql() -> anyhow::Result<Option<&'static MysqlServer>> {
         .get_or_try_init(|| async {
             match platform::config::variable("BOOKSTORE_TEST_MYSQL_URL") {
                 Some(url) => Ok(Some(MysqlServer::at(&url))),
-                None => MysqlServer::start().await,
+                None => MysqlServer::launch(&[], true).await,
             }
         })
         .await?;
@@ -47,7 +76,7 @@ impl MysqlServer {
             base: base.trim_end_matches('/').to_owned(),
             parameters,
             databases: AtomicU32::new(0),
-            running: None,
+            private: None,
         }
     }
 
@@ -58,6 +87,10 @@ impl MysqlServer {
 
     /// A private server with more `arguments`.
     pub async fn start_with(arguments: &[&str]) -> anyhow::Result<Option<Self>> {
+        Self::launch(arguments, false).await
+    }
+
+    async fn launch(arguments: &[&str], is_shared: bool) -> anyhow::Result<Option<Self>> {
         let programs = (
             find_program(&["mariadbd"]),
             find_program(&["mariadb-install-db"]),
@@ -69,19 +102,56 @@ impl MysqlServer {
         let folder = crate::temp_dir()?;
         let data = folder.path().join("data");
         install_data(&install, &data)?;
-        let (port, socket) = (free_port()?, folder.path().join("mysql.sock"));
-        let running = Tethered::start_in(
-            folder.path(),
-            &server,
-            standard_arguments(&data, &socket, port)
-                .into_iter()
-                .chain(arguments.iter().map(|&argument| argument.to_owned())),
-            &folder.path().join("log"),
-        )?;
+        let port = free_port()?;
         let mut this = Self::at(&format!("mysql://root@127.0.0.1:{port}"));
-        this.running = Some((running, folder));
+        this.private = Some(Private {
+            running: None,
+            program: server,
+            port,
+            arguments: arguments.iter().map(|&one| one.to_owned()).collect(),
+            folder,
+            is_shared,
+        });
+        if let Some(private) = &mut this.private {
+            private.run()?;
+        }
         this.wait().await;
         Ok(Some(this))
+    }
+
+    /// Kills the private server with SIGKILL.
+    pub fn stop(&mut self) -> anyhow::Result<()> {
+        self.private()?.running = None;
+        Ok(())
+    }
+
+    /// Starts the private server on the data and the port that it had, and waits until it answers.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.private()?.run()?;
+        self.wait().await;
+        Ok(())
+    }
+
+    /// Stops the private server in its tracks: connections stay, and nothing answers.
+    pub fn freeze(&mut self) -> anyhow::Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&mut self) -> anyhow::Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&mut self, signal: &str) -> anyhow::Result<()> {
+        let pid = std::fs::read_to_string(self.private()?.folder.path().join("pid"))?;
+        let status = Command::new("kill").args([signal, pid.trim()]).status()?;
+        ensure!(status.success(), "kill {signal} failed: {status}");
+        Ok(())
+    }
+
+    fn private(&mut self) -> anyhow::Result<&mut Private> {
+        let private = self.private.as_mut().filter(|server| !server.is_shared);
+        private.context("a shared MariaDB is nobody's to stop")
     }
 
     async fn wait(&self) {
@@ -161,12 +231,14 @@ fn install_data(install: &Path, data: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn standard_arguments(data: &Path, socket: &Path, port: u16) -> [String; 9] {
+fn standard_arguments(folder: &Path, port: u16) -> [String; 10] {
+    let in_folder = |name: &str| folder.join(name).display().to_string();
     [
         "--no-defaults".to_owned(),
         "--user=root".to_owned(),
-        format!("--datadir={}", data.display()),
-        format!("--socket={}", socket.display()),
+        format!("--datadir={}", in_folder("data")),
+        format!("--socket={}", in_folder("mysql.sock")),
+        format!("--pid-file={}", in_folder("pid")),
         format!("--port={port}"),
         "--bind-address=127.0.0.1".to_owned(),
         "--skip-log-bin".to_owned(),
