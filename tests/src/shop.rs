@@ -309,7 +309,7 @@ impl Shop {
         let address = said
             .and_then(|said| said.split("http://").nth(1)?.strip_suffix("/metrics\n"))
             .context("no metrics page")?;
-        let page = fetch_metrics(address.parse()?).await;
+        let page = fetch_metrics(address).await;
         page.map_err(anyhow::Error::msg)
     }
 

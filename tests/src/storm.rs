@@ -69,7 +69,14 @@ impl Storm {
     /// # Errors
     /// Where that fails.
     pub async fn gather(twice: &Twice, manner: Manner) -> anyhow::Result<Self> {
-        let replicas = twice.each()?;
+        Self::gather_at(twice.each()?, manner).await
+    }
+
+    /// As [`Self::gather`], with clients of any two instances, which may be the same.
+    ///
+    /// # Errors
+    /// Where that fails.
+    pub async fn gather_at(replicas: [Clients; 2], manner: Manner) -> anyhow::Result<Self> {
         let book_id = replicas[0].stocked(1000, 100_000).await?;
         Ok(Self {
             replicas,
@@ -109,8 +116,8 @@ impl Storm {
         let mut list = Vec::new();
         while !self.is_over.load(Ordering::SeqCst) {
             let turn = list.len();
-            let key = format!("storm-{user_id}-{turn}");
             let book_id = self.book_id;
+            let key = format!("storm-{book_id}-{user_id}-{turn}");
             let made = self
                 .done(turn, order(user_id, &[(book_id, 1)], &key))
                 .await?;
@@ -185,6 +192,15 @@ impl Storm {
             .collect();
         ensure!(told.len() == kept.len(), "a number was given twice");
         ensure!(told == found, "told of {told:?}, and there are {found:?}");
+        self.expect_kept(kept).await
+    }
+
+    /// Compares each order with what its customer was told of it.
+    ///
+    /// # Errors
+    /// What is otherwise.
+    pub async fn expect_kept(&self, kept: &[Kept]) -> anyhow::Result<()> {
+        ensure!(!kept.is_empty(), "nobody ordered anything");
         for (turn, kept) in kept.iter().enumerate() {
             verify(&self.replicas[turn % 2], kept)
                 .await
