@@ -9,37 +9,77 @@ use prost_types::FileDescriptorSet;
 use crate::audit::{self, Picture};
 use crate::plan::{Extent, Fault, Treatment};
 use crate::shop::{Shop, Stop};
-use crate::step::{Method, Step};
+use crate::step::{Method, OrderStep, Step};
 use crate::stories::{STORIES, Story};
 
-#[tokio::test(start_paused = true)]
-async fn calls_of_people_survive_every_treatment() -> anyhow::Result<()> {
-    treat(|step| matches!(step, Step::Asked(_))).await
+macro_rules! parts {
+    ($($part:ident $test:ident),+ $(,)?) => {
+        /// The table in parts that run side by side.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        enum Part { $($part),+ }
+
+        $(
+            #[tokio::test(start_paused = true)]
+            async fn $test() -> anyhow::Result<()> {
+                treat(Part::$part).await
+            }
+        )+
+    };
 }
 
-#[tokio::test(start_paused = true)]
-async fn calls_between_services_survive_every_treatment() -> anyhow::Result<()> {
-    treat(|step| matches!(step, Step::Upstream(_))).await
+parts! {
+    Shelf calls_of_people_to_catalog_and_inventory_survive_every_treatment,
+    Orders calls_of_people_to_order_survive_every_treatment,
+    Money calls_of_people_to_payment_survive_every_treatment,
+    Pricing calls_of_order_to_catalog_survive_every_treatment,
+    Deducting deductions_of_order_survive_every_treatment,
+    Releasing releases_and_commits_of_order_survive_every_treatment,
+    Paying charges_of_order_survive_every_treatment,
+    Refunding refunds_and_the_feed_survive_every_treatment,
+    Moving transitions_of_orders_survive_every_treatment,
+    Working tasks_leases_and_reads_of_order_survive_every_treatment,
+    Settling units_of_work_of_payment_survive_every_treatment,
+    Stocking units_of_work_of_catalog_and_inventory_survive_every_treatment,
+    Charging calls_to_the_bank_survive_every_treatment,
+    Waiting calls_to_the_queue_survive_every_treatment,
 }
 
-#[tokio::test(start_paused = true)]
-async fn orders_units_of_work_survive_every_treatment() -> anyhow::Result<()> {
-    treat(|step| matches!(step, Step::Order(_) | Step::OrderRead(_))).await
-}
-
-#[tokio::test(start_paused = true)]
-async fn payments_units_of_work_survive_every_treatment() -> anyhow::Result<()> {
-    treat(|step| matches!(step, Step::Payment(_) | Step::PaymentRead(_))).await
-}
-
-#[tokio::test(start_paused = true)]
-async fn changes_of_books_and_stock_survive_every_treatment() -> anyhow::Result<()> {
-    treat(|step| matches!(step, Step::Stock(_) | Step::Book(_))).await
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_bank_and_the_queue_survive_every_treatment() -> anyhow::Result<()> {
-    treat(|step| matches!(step, Step::Gateway(_) | Step::Queue(_))).await
+impl Part {
+    /// Where a step is treated.
+    fn of(step: Step) -> Self {
+        match step {
+            Step::Asked(method) => match method {
+                Method::CreateOrder
+                | Method::PayOrder
+                | Method::CancelOrder
+                | Method::ShipOrder
+                | Method::CompleteOrder => Self::Orders,
+                Method::Pay | Method::Refund => Self::Money,
+                _ => Self::Shelf,
+            },
+            Step::Upstream(method) => match method {
+                Method::BatchDeductStock => Self::Deducting,
+                Method::BatchReleaseStock | Method::CommitStock => Self::Releasing,
+                Method::Pay | Method::GetPaymentStatus => Self::Paying,
+                Method::Refund | Method::WatchPayments => Self::Refunding,
+                _ => Self::Pricing,
+            },
+            Step::Order(step) => match step {
+                OrderStep::ClaimTask
+                | OrderStep::EndTask
+                | OrderStep::FailTask
+                | OrderStep::ResumeTask
+                | OrderStep::TakeLease
+                | OrderStep::FreeLease => Self::Working,
+                _ => Self::Moving,
+            },
+            Step::OrderRead(_) => Self::Working,
+            Step::Payment(_) | Step::PaymentRead(_) => Self::Settling,
+            Step::Stock(_) | Step::Book(_) => Self::Stocking,
+            Step::Gateway(_) => Self::Charging,
+            Step::Queue(_) => Self::Waiting,
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -96,12 +136,10 @@ impl Undisturbed {
     }
 }
 
-/// Gives every treatment to every step of a kind.
-async fn treat(is_wanted: impl Fn(Step) -> bool) -> anyhow::Result<()> {
-    let steps: Vec<_> = Step::all()
-        .into_iter()
-        .filter(|step| is_wanted(*step))
-        .collect();
+/// Gives every treatment to every step of a part.
+async fn treat(part: Part) -> anyhow::Result<()> {
+    let all = Step::all().into_iter();
+    let steps: Vec<_> = all.filter(|step| Part::of(*step) == part).collect();
     let mut told = BTreeMap::<_, u32>::new();
     for story in STORIES {
         let undisturbed = Undisturbed::of(story).await?;
