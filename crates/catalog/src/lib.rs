@@ -21,7 +21,7 @@ pub mod domain;
 mod error;
 mod grpc;
 mod reads;
-mod search;
+pub mod search;
 pub mod store;
 
 use std::sync::Arc;

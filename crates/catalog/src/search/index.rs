@@ -36,11 +36,11 @@ impl Rank {
 
 /// One page of what a keyword found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub struct Found {
     /// The books of the page: by rank, within a rank by ascending id.
-    pub(crate) ids: Vec<BookId>,
+    pub ids: Vec<BookId>,
     /// How many books all pages hold together.
-    pub(crate) total: u64,
+    pub total: u64,
 }
 
 /// The published books, by their words and ISBNs.
@@ -48,7 +48,7 @@ pub(crate) struct Found {
 /// Where a term leads is only a first sieve; each book found there is then held against the
 /// whole keyword. So what is found, and its rank, is exact.
 #[derive(Debug, Default)]
-pub(crate) struct Index {
+pub struct Index {
     entries: HashMap<BookId, Entry>,
     /// Under each term (`text::terms_of`) the books that have it, ascending.
     postings: BTreeMap<Box<str>, Vec<BookId>>,
@@ -71,7 +71,7 @@ impl Index {
 
     /// Takes in a book's newest state: finds it so from now on, or no more where it is
     /// unpublished. Idempotent. States of one book must come in the order of their revisions.
-    pub(crate) fn put(&mut self, listing: &Listing) {
+    pub fn put(&mut self, listing: &Listing) {
         self.remove(listing.id);
         if listing.unpublished {
             return;
@@ -120,7 +120,7 @@ impl Index {
     ///
     /// Every word of the keyword must stand in the title or among the authors, from the beginning
     /// of a word on (a run of Chinese: anywhere); or the keyword is the book's ISBN.
-    pub(crate) fn search(&self, keyword: &str, page: Page) -> Found {
+    pub fn search(&self, keyword: &str, page: Page) -> Found {
         let ranked = self.ranked(keyword);
         let total: usize = ranked.iter().map(Vec::len).sum();
         let skip = usize::try_from(page.offset()).unwrap_or(usize::MAX);

@@ -1,6 +1,6 @@
 //! The search index: finds books by words of their title or author and by their ISBN.
 //!
-//! Owns: how text is read ([`text`]), and the index itself ([`Index`]): an inverted index in
+//! Owns: how text is read (`text.rs`), and the index itself ([`Index`]): an inverted index in
 //! memory, rebuilt from the table `books` at start and kept up by `reads::follow`.
 //! Never does: I/O. One index a process; every change is visible with the call that makes it.
 //!
@@ -11,4 +11,4 @@
 mod index;
 mod text;
 
-pub(crate) use index::{Found, Index};
+pub use index::{Found, Index};
