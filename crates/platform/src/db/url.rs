@@ -64,8 +64,9 @@ impl FromStr for DatabaseUrl {
                 {
                     return Err(CUT_PASSWORD.to_owned());
                 }
-                let options =
-                    mysql_async::Opts::from_url(&driver).map_err(|error| error.to_string())?;
+                // The driver's mistakes repeat names of parameters, decoded.
+                let options = mysql_async::Opts::from_url(&driver)
+                    .map_err(|error| error.to_string().replace(char::is_control, " "))?;
                 match options.db_name() {
                     Some(name) if !name.is_empty() => {
                         Ok(Self(Place::Mysql(MysqlUrl { driver, ca })))
@@ -163,6 +164,10 @@ mod tests {
             ("mysql://a:1/s3cret@h/d", Err("must have /, ? and #")),
             ("mysql://a:1#s3cret@h/d", Err("must have /, ? and #")),
             ("mysql://a:s3cret@h\n/d", Err("must not hold control")),
+            (
+                "mysql://h/d?a%0Ab",
+                Err("Unknown connection URL parameter `a b'"),
+            ),
             ("sqlite://", Err("sqlite:// must be followed")),
             ("sqlite://data/a@b.db", Ok("sqlite://data/a@b.db")),
             ("postgres://a:s3cret@h/d", Err("must be sqlite://PATH")),
