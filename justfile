@@ -31,3 +31,16 @@ generate:
 
 up *ARGS:
     cargo run --release -- up {{ARGS}}
+
+# Ten times too many callers: goodput as a share of its best, and how fast refusals are.
+overload: strain
+    BOOKSTORE_TEST_BIN={{justfile_directory()}}/target/release/bookstore target/release/examples/strain overload
+
+# A steady load, and the memory of the process over time.
+soak MINUTES="60": strain
+    BOOKSTORE_TEST_BIN={{justfile_directory()}}/target/release/bookstore target/release/examples/strain soak {{MINUTES}}
+
+[private]
+strain:
+    cargo build --release -p bookstore
+    cargo build --release -p bookstore-e2e --example strain

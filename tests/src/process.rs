@@ -75,6 +75,14 @@ impl Process {
         Ok(self.child.try_wait()?)
     }
 
+    /// The memory that it holds, in KiB.
+    pub(crate) fn resident_kib(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        Ok(number.context("no VmRSS")?.parse()?)
+    }
+
     /// Waits until the process has ended.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<ExitStatus> {
         let started = Instant::now();

@@ -359,6 +359,15 @@ impl Shop {
         process.kill()
     }
 
+    /// The memory that all processes hold, in KiB.
+    ///
+    /// # Errors
+    /// Where the system does not tell, as outside Linux.
+    pub fn resident_kib(&self) -> anyhow::Result<u64> {
+        let each = self.processes.iter();
+        each.map(|(_, process)| process.resident_kib()).sum()
+    }
+
     /// Sends a signal by its name, as `STOP`, to the process of a service.
     ///
     /// # Errors
