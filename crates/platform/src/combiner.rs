@@ -427,6 +427,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn more_than_a_batch_can_take_is_applied_in_several_and_nobody_is_forgotten() {
+        let (combiner, adder) = adder(CombinerLimits {
+            queue_len_max: 100,
+            batch_len_max: 4,
+        });
+        let first = occupy(&combiner, &adder).await;
+        let all = join_all((100..110).map(|op| combiner.submit(op, soon())));
+        let open = async {
+            queued(&combiner, 10).await;
+            adder.gate.add_permits(10);
+        };
+        let (answers, ()) = tokio::join!(all, open);
+        assert_eq!(first.await.unwrap(), 1);
+        let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+        assert_eq!(answers, (101..=110).collect::<Vec<_>>());
+        assert_eq!(*adder.batches.lock().unwrap(), [1, 4, 4, 2]);
+    }
+
+    #[tokio::test]
     async fn one_bad_operation_fails_alone() {
         let (combiner, adder) = adder(CombinerLimits::default());
         adder.gate.add_permits(1000);

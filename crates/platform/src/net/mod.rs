@@ -175,3 +175,89 @@ fn of_status(status: Status) -> CallError {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Proves how long a call waits, what it tells the other side, and what its answers mean.
+
+    use std::future::pending;
+
+    use super::*;
+
+    /// Calls somebody who never answers; answers the timeout he was told, in milliseconds.
+    async fn call_in_vain(patience: Duration, cap: Duration) -> u64 {
+        let context = CallContext::background("test", patience);
+        let mut told = None;
+        let answer: Result<(), _> = call(&context, cap, (), |request| {
+            told = request.metadata().get("grpc-timeout").cloned();
+            pending()
+        })
+        .await;
+        assert!(matches!(answer, Err(CallError::Unknown { late: true, .. })));
+        let told = told.unwrap();
+        let (digits, unit) = told.to_str().unwrap().split_at(told.len() - 1);
+        let per_milli = match unit {
+            "n" => 1_000_000,
+            "u" => 1_000,
+            _ => 1,
+        };
+        digits.parse::<u64>().unwrap() / per_milli
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_waits_for_the_earlier_of_its_own_limit_and_its_callers_deadline() {
+        for (patience_ms, cap_ms) in [(400, 3_000), (3_000, 400)] {
+            let started = tokio::time::Instant::now();
+            let (patience, cap) = (
+                Duration::from_millis(patience_ms),
+                Duration::from_millis(cap_ms),
+            );
+            let told_ms = call_in_vain(patience, cap).await;
+            let waited = started.elapsed();
+            assert!(
+                told_ms <= 400,
+                "told {told_ms} ms of {patience_ms} and {cap_ms}"
+            );
+            assert!(waited < Duration::from_millis(500), "waited {waited:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_word_against_the_request_itself_is_certain() {
+        use Code::{
+            Aborted, AlreadyExists, Cancelled, DataLoss, DeadlineExceeded, FailedPrecondition,
+            Internal, InvalidArgument, NotFound, OutOfRange, PermissionDenied, ResourceExhausted,
+            Unauthenticated, Unavailable, Unimplemented, Unknown,
+        };
+        let certain = [
+            InvalidArgument,
+            NotFound,
+            AlreadyExists,
+            PermissionDenied,
+            FailedPrecondition,
+            OutOfRange,
+            Unimplemented,
+            Unauthenticated,
+        ];
+        let open = [
+            Aborted,
+            Cancelled,
+            DataLoss,
+            DeadlineExceeded,
+            Internal,
+            ResourceExhausted,
+            Unavailable,
+            Unknown,
+        ];
+        for code in certain {
+            let error = of_status(Status::new(code, ""));
+            assert!(matches!(error, CallError::Rejected(_)), "{code:?}");
+        }
+        for code in open {
+            let CallError::Unknown { late, .. } = of_status(Status::new(code, "")) else {
+                panic!("{code:?} says nothing for certain");
+            };
+            assert_eq!(late, code == DeadlineExceeded, "{code:?}");
+        }
+    }
+}

@@ -231,6 +231,20 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn bytes_that_do_not_decode_are_the_callers_mistake() {
+        let (_, health) = tonic_health::server::health_reporter();
+        let mut shell = Shell::new("test", Locale::Zh, Routes::new(health));
+        // A frame of three bytes that are no message.
+        let garbage = axum::body::Body::from(&b"\0\0\0\0\x03\xff\xff\xff"[..]);
+        let request = Request::post("/grpc.health.v1.Health/Check")
+            .header("content-type", "application/grpc")
+            .body(Body::new(garbage))
+            .unwrap();
+        let response = shell.call(request).await.unwrap();
+        assert_eq!(response.headers()["grpc-status"], "3");
+    }
+
     #[test]
     fn only_marked_internal_errors_stay_internal() {
         let mut theirs = HeaderMap::new();
