@@ -352,10 +352,20 @@ async fn what_was_applied_is_there_after_the_database_is_opened_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_replicas_on_one_database_sell_each_copy_once() {
-    let home = TestDatabase::new().await.unwrap();
+    sell_at_two_replicas(&TestDatabase::new().await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_on_mysql_sell_each_copy_once() {
+    if let Some(home) = TestDatabase::mysql().await.unwrap() {
+        sell_at_two_replicas(&home).await;
+    }
+}
+
+async fn sell_at_two_replicas(home: &TestDatabase) {
     let replicas = [
-        Arc::new(SqlStore::new(open(&home).await)),
-        Arc::new(SqlStore::new(open(&home).await)),
+        Arc::new(SqlStore::new(open(home).await)),
+        Arc::new(SqlStore::new(open(home).await)),
     ];
     apply(&*replicas[0], ops(vec![restock(1, 30, "")])).await;
     // Each key is used by both replicas at once: 50 requests, each sent twice.

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use api::order::v1::GetOrderRequest;
 use futures::future::join_all;
+use order::delay_queue::EmbeddedQueue;
+use order::domain::Op;
 use platform::clock::Clock;
 use testkit::eventually;
 
-use crate::fakes::{Act, DeadQueue, ForgetfulQueue};
+use crate::fakes::{Act, DeadQueue, Fault, FlakyStore, ForgetfulQueue};
 use crate::shop::{PAYMENT_TIMEOUT, Shop, World, in_english};
 
 const MOMENT: Duration = Duration::from_millis(1);
@@ -96,13 +98,45 @@ async fn a_deadline_that_passed_while_all_was_down_is_found_at_the_start() -> an
 
     // The queue was in the memory of the one that went down.
     let mut world = world;
-    world.queue = Arc::new(order::delay_queue::EmbeddedQueue::new());
+    world.queue = Arc::new(EmbeddedQueue::new());
     world.clock.advance(PAYMENT_TIMEOUT);
     let shop = world.open().await?;
     shop.becomes(&order, 5).await;
     shop.becomes(&later, 5).await;
     world.settle().await;
     assert_eq!(world.inventory.free(1), 100);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_deadline_whose_cancellation_failed_stays_in_the_queue() -> anyhow::Result<()> {
+    let mut world = World::new().await?;
+    let store = Arc::new(FlakyStore::over(Arc::clone(&world.store)));
+    world.replica_store = Some(store.clone());
+    // After its first round there is no sweep: the queue alone knows.
+    world.timing.sweep_every = Duration::from_hours(1);
+    let shop = world.open().await?;
+    let order = shop.create_one().await.order_no;
+    store.next(|op| matches!(op, Op::Cancel { .. }), Fault::Down);
+    world.clock.advance(PAYMENT_TIMEOUT);
+    eventually("the cancellation failed", async || {
+        store.is_spent().then_some(())
+    })
+    .await;
+    eventually(
+        "it comes back when the claim's lease runs out",
+        async || {
+            world.clock.advance(world.timing.expiry_lease);
+            (shop.status(&order).await == 5).then_some(())
+        },
+    )
+    .await;
+    let later = world.clock.now().plus(PAYMENT_TIMEOUT);
+    eventually("what is settled leaves the queue", async || {
+        let due = world.queue.claim_due(later, 10, MOMENT).await.unwrap();
+        due.is_empty().then_some(())
+    })
+    .await;
     Ok(())
 }
 

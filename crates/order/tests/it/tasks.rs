@@ -12,9 +12,10 @@ use crate::fakes::{Act, FakeInventory, FakePayment, Script};
 use crate::shop::{Shop, World, id_of};
 
 /// How one try of a task can go wrong.
-const TROUBLES: [&[Act]; 5] = [
+const TROUBLES: [&[Act]; 6] = [
     &[Act::LoseRequest],
     &[Act::LoseReply],
+    &[Act::ReplyLate],
     &[Act::Refuse(40901)],
     &[Act::Reject, Act::LoseReply],
     &[
@@ -108,6 +109,34 @@ async fn a_task_whose_writer_died_is_done_by_whoever_finds_it() -> anyhow::Resul
         (world.inventory.free(1) == 100).then_some(())
     })
     .await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_failed_is_not_tried_again_at_once() -> anyhow::Result<()> {
+    for trouble in [Act::LoseRequest, Act::Refuse(40901)] {
+        let shop = Shop::new().await?;
+        let created = shop.create_one().await;
+        shop.world.inventory.releases.always(trouble);
+        shop.cancel(&created.order_no).await?;
+        let far = shop.world.clock.now().plus(Duration::from_hours(1));
+        let mut waits = Vec::new();
+        for attempts in 1..=3 {
+            let failed = eventually("a try failed", async || {
+                let tasks = shop.world.store.due_tasks(far, 10).await.unwrap();
+                tasks.into_iter().find(|task| task.attempts == attempts)
+            })
+            .await;
+            waits.push(failed.due_at.since(shop.world.clock.now()));
+            shop.world.clock.set(failed.due_at);
+        }
+        for (wait, least_ms) in waits.iter().zip([100, 200, 400]) {
+            assert!(
+                *wait >= Duration::from_millis(least_ms),
+                "{trouble:?}: {waits:?}"
+            );
+        }
+    }
     Ok(())
 }
 

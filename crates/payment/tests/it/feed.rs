@@ -95,6 +95,24 @@ async fn a_follower_misses_nothing_while_many_settle_at_once() {
 }
 
 #[tokio::test]
+async fn an_event_that_becomes_visible_late_is_waited_for() {
+    let server = start(Scripted::new(&[], &[]), PATIENT).await;
+    server.store.hide_event(2);
+    let mut feed = watch(&server, 0).await;
+    for order in 1..=4 {
+        server.pay(order, 500).await;
+    }
+    assert_eq!(next(&mut feed).await.event_id, 1);
+    let mut later = watch(&server, 0).await;
+    assert_eq!(next(&mut later).await.event_id, 1);
+    server.store.hide_event(0);
+    for stream in [&mut feed, &mut later] {
+        let ids: Vec<_> = take(stream, 3).await.iter().map(|e| e.event_id).collect();
+        assert_eq!(ids, [2, 3, 4]);
+    }
+}
+
+#[tokio::test]
 async fn a_follower_resumes_exactly_where_it_stopped() {
     let server = start(Scripted::new(&[], &[]), PATIENT).await;
     // More than the service reads at once.

@@ -272,6 +272,22 @@ async fn a_caller_that_hangs_up_leaves_a_payment_that_is_settled() {
 }
 
 #[tokio::test]
+async fn a_caller_that_hangs_up_before_the_gateway_is_asked_leaves_a_payment_that_is_settled() {
+    let gateway = Scripted::new(&[], &[]);
+    let server = start(gateway.clone(), PATIENT).await;
+    server.store.hold_pays();
+    // Without a socket between them, whoever goes away takes his handler with him at once.
+    let mut client = server.direct.clone();
+    tokio::select! {
+        _ = client.pay(pay_request(1, 500)) => panic!("the word of it is held back"),
+        () = server.pays_begun(1) => {}
+    }
+    server.store.answer_pays();
+    server.payment_becomes(1, PAID).await;
+    assert_eq!(gateway.times_charged(1), 1);
+}
+
+#[tokio::test]
 async fn the_mock_keeps_its_word_when_it_hangs_and_when_it_loses_answers() {
     let rates = [(Rate::ALWAYS, Rate::NEVER), (Rate::NEVER, Rate::ALWAYS)];
     for (hang_rate, lose_answer_rate) in rates {

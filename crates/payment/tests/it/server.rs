@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -202,6 +202,8 @@ pub(crate) struct WatchedStore {
     pays_begun: AtomicUsize,
     dues_listed: AtomicUsize,
     gives_dues: watch::Sender<bool>,
+    answers_pays: watch::Sender<bool>,
+    hidden_event: AtomicU64,
     faults: Mutex<VecDeque<(Step, Fault)>>,
 }
 
@@ -230,6 +232,8 @@ impl WatchedStore {
             pays_begun: AtomicUsize::new(0),
             dues_listed: AtomicUsize::new(0),
             gives_dues: watch::Sender::new(true),
+            answers_pays: watch::Sender::new(true),
+            hidden_event: AtomicU64::new(0),
             faults: Mutex::default(),
         }
     }
@@ -241,6 +245,20 @@ impl WatchedStore {
 
     pub(crate) fn give_dues(&self) {
         self.gives_dues.send_replace(true);
+    }
+
+    /// Writes wishes to pay down, and keeps the word of it back until `answer_pays`.
+    pub(crate) fn hold_pays(&self) {
+        self.answers_pays.send_replace(false);
+    }
+
+    pub(crate) fn answer_pays(&self) {
+        self.answers_pays.send_replace(true);
+    }
+
+    /// Leaves this event out of the feed, as if it became visible late; 0: none.
+    pub(crate) fn hide_event(&self, id: u64) {
+        self.hidden_event.store(id, Ordering::SeqCst);
     }
 
     /// How many lists that were not empty have been read.
@@ -291,6 +309,10 @@ impl Store for WatchedStore {
             }
         };
         self.pays_begun.fetch_add(pays, Ordering::SeqCst);
+        if pays > 0 {
+            let mut answers = self.answers_pays.subscribe();
+            answers.wait_for(|answers| *answers).await.unwrap();
+        }
         outcomes
     }
 
@@ -312,7 +334,10 @@ impl Store for WatchedStore {
     }
 
     async fn list_events(&self, after: u64, limit: u32) -> Result<Vec<Event>, DbError> {
-        self.inner.list_events(after, limit).await
+        let mut events = self.inner.list_events(after, limit).await?;
+        let hidden = self.hidden_event.load(Ordering::SeqCst);
+        events.retain(|event| event.id != hidden);
+        Ok(events)
     }
 
     async fn measure(&self) -> Result<Measures, DbError> {

@@ -218,7 +218,17 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
 #[tokio::test]
 async fn two_replicas_on_one_database_number_one_feed() {
     let home = new_home().await;
-    let stores = [open(&home).await, open(&home).await];
+    number_one_feed([open(&home).await, open(&home).await]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_on_mysql_number_one_feed() {
+    if let Some(home) = TestDatabase::mysql().await.unwrap() {
+        number_one_feed([open(&home).await, open(&home).await]).await;
+    }
+}
+
+async fn number_one_feed(stores: [Arc<dyn Store>; 2]) {
     let mut world = World::new();
     let mut writes = Vec::new();
     for turn in 0..60 {
@@ -230,6 +240,14 @@ async fn two_replicas_on_one_database_number_one_feed() {
         }
     }
     futures::future::join_all(writes).await;
+    // And many orders that have nothing in common but the feed, settled all at once.
+    let mut settlements = Vec::new();
+    for (order, store) in (101..=140).zip(stores.iter().cycle()) {
+        apply(&**store, vec![world.op(&pay(order)).unwrap()]).await;
+        let settle = world.op(&Step::HearCharge { back: 0 }).unwrap();
+        settlements.push(apply(&**store, vec![settle]));
+    }
+    futures::future::join_all(settlements).await;
     let events = stores[0].list_events(0, 1000).await.unwrap();
     assert!(
         events

@@ -27,6 +27,8 @@ pub(crate) enum Act {
     LoseRequest,
     /// Carried out; UNAVAILABLE.
     LoseReply,
+    /// Carried out; `DEADLINE_EXCEEDED`.
+    ReplyLate,
     /// Not carried out now: it arrives when the test delivers it. UNAVAILABLE.
     Delay,
     /// Never answered; not carried out.
@@ -94,7 +96,7 @@ impl Script {
             Act::Hang => std::future::pending().await,
             Act::LoseRequest => Err(lost()),
             Act::Reject => Err(Status::invalid_argument("scripted")),
-            Act::Serve | Act::LoseReply | Act::Delay | Act::Refuse(_) => Ok(act),
+            Act::Serve | Act::LoseReply | Act::ReplyLate | Act::Delay | Act::Refuse(_) => Ok(act),
         }
     }
 }
@@ -105,10 +107,10 @@ fn lost() -> Status {
 
 /// The reply, or its loss.
 fn deliver<T>(act: Act, reply: T) -> Result<tonic::Response<T>, Status> {
-    if act == Act::LoseReply {
-        Err(lost())
-    } else {
-        Ok(tonic::Response::new(reply))
+    match act {
+        Act::LoseReply => Err(lost()),
+        Act::ReplyLate => Err(Status::deadline_exceeded("scripted: too late to say")),
+        _ => Ok(tonic::Response::new(reply)),
     }
 }
 

@@ -5,9 +5,10 @@ use super::*;
 #[tokio::test]
 async fn a_deduction_without_an_answer_is_asked_again_and_takes_nothing_twice() -> anyhow::Result<()>
 {
-    let scripts: [&[Act]; 5] = [
+    let scripts: [&[Act]; 6] = [
         &[Act::LoseRequest],
         &[Act::LoseReply],
+        &[Act::ReplyLate],
         &[Act::Delay],
         &[Act::LoseRequest, Act::LoseReply],
         &[Act::Delay, Act::LoseReply],

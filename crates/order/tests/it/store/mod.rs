@@ -89,3 +89,45 @@ async fn replicas_on_one_database_never_make_two_orders_of_one_key() -> anyhow::
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_batch_that_sqlite_refuses_leaves_nothing() -> anyhow::Result<()> {
+    refuse_a_batch(&TestDatabase::sqlite()?).await
+}
+
+#[tokio::test]
+async fn a_batch_that_mysql_refuses_leaves_nothing() -> anyhow::Result<()> {
+    match TestDatabase::mysql().await? {
+        Some(home) => refuse_a_batch(&home).await,
+        None => Ok(()),
+    }
+}
+
+async fn refuse_a_batch(home: &TestDatabase) -> anyhow::Result<()> {
+    let store = open_store(home).await?;
+    suite::refuse_a_batch(std::sync::Arc::clone(&store)).await?;
+    store.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_replicas_that_move_an_order_one_wins_on_sqlite() -> anyhow::Result<()> {
+    race_pay_against_expiry(&TestDatabase::sqlite()?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_replicas_that_move_an_order_one_wins_on_mysql() -> anyhow::Result<()> {
+    match TestDatabase::mysql().await? {
+        Some(home) => race_pay_against_expiry(&home).await,
+        None => Ok(()),
+    }
+}
+
+async fn race_pay_against_expiry(home: &TestDatabase) -> anyhow::Result<()> {
+    let replicas = [open_store(home).await?, open_store(home).await?];
+    suite::race_pay_against_expiry(&replicas).await?;
+    for replica in replicas {
+        replica.close().await;
+    }
+    Ok(())
+}

@@ -192,3 +192,68 @@ pub(in crate::store) async fn race_for_keys(replicas: &[Arc<dyn Store>; 2]) -> C
     }
     Ok(())
 }
+
+/// The database refuses a batch whose last operation takes a number that is taken.
+pub(in crate::store) async fn refuse_a_batch(store: Arc<dyn Store>) -> Checked {
+    apply(&*store, vec![insert(1, 1, None), confirm(1, 900)]).await?;
+    let before = side_by_side::picture(&*store).await?;
+    let Op::Insert(mut twin) = insert(2, 1, None) else {
+        unreachable!("an insert")
+    };
+    twin.order_no = order_no(1);
+    let batch = vec![
+        follow(vec![event(1, 1, PaymentStatus::Paid)]),
+        ship(1),
+        lease("a", LeaseStep::Free),
+        Op::Insert(twin),
+    ];
+    let refused = store.apply(Batch::from(batch)).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(store.feed_cursor().await?, 0, "the event is not lost");
+    assert_eq!(side_by_side::picture(&*store).await?, before);
+
+    let events = vec![event(1, 1, PaymentStatus::Paid)];
+    apply(&*store, vec![follow(events)]).await?;
+    let order = store.find_order(&order_no(1)).await?.unwrap().order;
+    assert_eq!(order.stage, Stage::Live(OrderStatus::Paid));
+    Ok(())
+}
+
+/// One replica says that an order is paid while another one lets it expire: exactly one of them wins.
+pub(in crate::store) async fn race_pay_against_expiry(replicas: &[Arc<dyn Store>; 2]) -> Checked {
+    for id in 1..=100 {
+        let new = vec![insert(id, 1, None), confirm(id, 900)];
+        apply(&*replicas[0], new).await?;
+        let moves = [pay(id, TOTAL), expire(id, 900)];
+        let race = replicas.iter().zip(moves);
+        let race = race.map(|(replica, op)| replica.apply(Batch::from(vec![op])));
+        let outcomes: Result<Vec<_>, _> = join_all(race).await.into_iter().collect();
+        let verdicts: Vec<_> = outcomes?
+            .iter()
+            .flatten()
+            .map(|outcome| moved(outcome).verdict)
+            .collect();
+        let stage = replicas[1]
+            .find_order(&order_no(id))
+            .await?
+            .unwrap()
+            .order
+            .stage;
+        let kinds: Vec<_> = replicas[1]
+            .due_tasks(at(99_999), 1_000)
+            .await?
+            .iter()
+            .filter(|task| task.key.order_id == order_id(id))
+            .map(|task| task.key.kind)
+            .collect();
+        if verdicts == [Verdict::Now, Verdict::Illegal] {
+            assert_eq!(stage, Stage::Live(OrderStatus::Paid), "order {id}");
+            assert_eq!(kinds, [], "order {id}: it keeps its stock");
+        } else {
+            assert_eq!(verdicts, [Verdict::Illegal, Verdict::Now], "order {id}");
+            assert_eq!(stage, Stage::Live(OrderStatus::Cancelled), "order {id}");
+            assert_eq!(kinds, [TaskKind::Refund, TaskKind::Release], "order {id}");
+        }
+    }
+    Ok(())
+}
