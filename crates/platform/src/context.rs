@@ -6,6 +6,7 @@ use std::time::Duration;
 use types::Locale;
 
 use crate::deadline::Deadline;
+use crate::random;
 
 /// The context of one call. The server's shell makes it; handlers take it from the request.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ impl CallContext {
 
     /// The context of work that no caller asked for: workers, recovery, retries.
     pub fn background(name: &str, limit: Duration) -> Self {
-        let request_id = format!("{name}-{:08x}", rand::random::<u32>());
+        let request_id = format!("{name}-{:08x}", random::number() >> 32);
         Self {
             locale: Locale::default(),
             deadline: Deadline::after(limit),

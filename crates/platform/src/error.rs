@@ -11,6 +11,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use types::{Code, Violations};
 
 use crate::context::CallContext;
+use crate::random;
 
 /// What an error means to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +130,7 @@ pub(crate) fn unavailable(text: &str, repeat_is_safe: bool) -> Status {
 
 /// `INTERNAL` with an id to find the log line by.
 pub(crate) fn bug(error: &(impl std::error::Error + ?Sized)) -> Status {
-    let id = format!("{:016x}", rand::random::<u64>());
+    let id = format!("{:016x}", random::number());
     tracing::error!(error.id = id, error = %chain(error), "internal error");
     metrics::counter!("bookstore_internal_errors_total").increment(1);
     let mut status = Status::internal(format!("internal error {id}"));

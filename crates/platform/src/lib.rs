@@ -20,6 +20,7 @@ pub mod error;
 pub mod ids;
 pub mod net;
 pub mod process;
+pub mod random;
 pub mod redis;
 pub mod server;
 pub mod single_flight;

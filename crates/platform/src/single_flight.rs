@@ -6,11 +6,15 @@ use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::watch;
+use futures::FutureExt;
+use futures::future::Shared;
+use tokio::sync::oneshot;
 
 use crate::tasks::{TaskError, Tasks};
 
-type Flights<K, V> = Arc<Mutex<HashMap<K, watch::Receiver<Option<V>>>>>;
+/// The answer of a run; cancelled where the run died.
+type Answer<V> = Shared<oneshot::Receiver<V>>;
+type Flights<K, V> = Arc<Mutex<HashMap<K, Answer<V>>>>;
 
 /// Runs at most one piece of work a key at a time, in a task of its own.
 #[derive(Debug)]
@@ -62,31 +66,22 @@ where
         W: FnOnce() -> F,
         F: Future<Output = V> + Send + 'static,
     {
-        let mut receiver = self.join_or_start(tasks, name, key, work);
-        let landed = receiver.wait_for(Option::is_some).await;
-        match landed.ok().and_then(|value| value.clone()) {
-            Some(value) => Ok(value),
-            None => Err(TaskError::of(name)),
-        }
+        let answer = self.join_or_start(tasks, name, key, work);
+        answer.await.map_err(|_| TaskError::of(name))
     }
 
-    fn join_or_start<W, F>(
-        &self,
-        tasks: &Tasks,
-        name: &'static str,
-        key: K,
-        work: W,
-    ) -> watch::Receiver<Option<V>>
+    fn join_or_start<W, F>(&self, tasks: &Tasks, name: &'static str, key: K, work: W) -> Answer<V>
     where
         W: FnOnce() -> F,
         F: Future<Output = V> + Send + 'static,
     {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(receiver) = flights.get(&key) {
-            return receiver.clone();
+        if let Some(answer) = flights.get(&key) {
+            return answer.clone();
         }
-        let (sender, receiver) = watch::channel(None);
-        flights.insert(key.clone(), receiver.clone());
+        let (answered, answer) = oneshot::channel();
+        let answer = answer.shared();
+        flights.insert(key.clone(), answer.clone());
         let landing = Landing {
             flights: Arc::clone(&self.flights),
             key,
@@ -97,9 +92,10 @@ where
             // The key is free before the answer is heard, so that whoever hears it and asks again
             // starts a new run.
             drop(landing);
-            sender.send_replace(Some(value));
+            // Nobody hears it where all who waited went away.
+            drop(answered.send(value));
         });
-        receiver
+        answer
     }
 }
 

@@ -114,6 +114,7 @@ impl Follower {
             let mut failing = false;
             while !stopping.is_cancelled() {
                 tokio::select! {
+                    biased;
                     () = written.notified() => {}
                     () = clock::pause(LOOK_EVERY) => {}
                     () = stopping.cancelled() => return,

@@ -57,6 +57,12 @@ impl MemoryStore {
         self.lock().clone_from(&snapshot.0);
     }
 
+    /// Looks at the rows and the ledger as they stand, between two transactions.
+    pub fn inspect<T>(&self, look: impl FnOnce(&Rows, &[Entry]) -> T) -> T {
+        let state = self.lock();
+        look(&state.rows, &state.ledger)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // The rules do not panic; were one to, each operation is still whole or absent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

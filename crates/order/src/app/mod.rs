@@ -21,6 +21,7 @@ use platform::context::CallContext;
 use platform::crash;
 use platform::deadline::Deadline;
 use platform::ids::IdAllocator;
+use platform::random;
 use platform::single_flight::SingleFlight;
 use platform::tasks::{TaskError, Tasks};
 use types::{Fingerprint, IdempotencyKey, OrderId, OrderStatus, UserId};
@@ -70,7 +71,7 @@ impl App {
         Arc::new(Self {
             ids: IdAllocator::new(Arc::new(OrderIds(Arc::clone(&parts.store)))),
             creations: SingleFlight::new(),
-            holder: format!("order-{:016x}", rand::random::<u64>()).into(),
+            holder: format!("order-{:016x}", random::number()).into(),
             store: parts.store,
             writer,
             catalog: parts.catalog,

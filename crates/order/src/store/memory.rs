@@ -55,6 +55,11 @@ impl MemoryStore {
         self.state().rows.clone_from(&snapshot.0);
     }
 
+    /// Looks at the rows as they stand, between two transactions.
+    pub fn inspect<T>(&self, look: impl FnOnce(&Rows) -> T) -> T {
+        look(&self.state().rows)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

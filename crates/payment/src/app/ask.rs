@@ -128,7 +128,7 @@ impl Payments {
         }
         match settled {
             Settled::Moved(record) => {
-                self.feed_bell.send_replace(());
+                self.feed_bell.notify_waiters();
                 count_settled(record.attempt.state);
                 Some(record)
             }

@@ -1,36 +1,41 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use futures::FutureExt;
+use futures::future::Shared;
+use tokio::sync::oneshot;
 use types::PaymentNo;
 
 use crate::domain::Record;
 
-type News = watch::Sender<Option<Record>>;
+/// How the attempt ended; cancelled where whoever asked about it gave up.
+pub(super) type News = Shared<oneshot::Receiver<Record>>;
 
 /// The attempts that this process is asking a gateway about, so that all who wait for one hear its
 /// end at once. An accelerator: who finds no flight here reads the row, which is the truth.
 #[derive(Default)]
-pub(super) struct Flights(Arc<Mutex<HashMap<PaymentNo, Arc<News>>>>);
+pub(super) struct Flights(Arc<Mutex<HashMap<PaymentNo, News>>>);
 
 impl Flights {
     /// Lists an attempt until the flight is dropped.
     pub(super) fn depart(&self, payment_no: &PaymentNo) -> Flight {
-        let news = Arc::new(watch::Sender::new(None));
-        self.lock().insert(payment_no.clone(), Arc::clone(&news));
+        let (landing, landed) = oneshot::channel();
+        let news = landed.shared();
+        self.lock().insert(payment_no.clone(), news.clone());
         Flight {
             flights: Self(Arc::clone(&self.0)),
             payment_no: payment_no.clone(),
             news,
+            landing: Some(landing),
         }
     }
 
     /// Where the end of the attempt will be told; `None` where nobody here asks about it.
-    pub(super) fn listen(&self, payment_no: &PaymentNo) -> Option<watch::Receiver<Option<Record>>> {
-        self.lock().get(payment_no).map(|news| news.subscribe())
+    pub(super) fn listen(&self, payment_no: &PaymentNo) -> Option<News> {
+        self.lock().get(payment_no).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PaymentNo, Arc<News>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<PaymentNo, News>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -39,13 +44,17 @@ impl Flights {
 pub(super) struct Flight {
     flights: Flights,
     payment_no: PaymentNo,
-    news: Arc<News>,
+    news: News,
+    landing: Option<oneshot::Sender<Record>>,
 }
 
 impl Flight {
     /// Tells all listeners how the attempt ended.
-    pub(super) fn land(self, record: Record) {
-        self.news.send_replace(Some(record));
+    pub(super) fn land(mut self, record: Record) {
+        if let Some(landing) = self.landing.take() {
+            // Nobody listens where nobody asked meanwhile.
+            drop(landing.send(record));
+        }
     }
 }
 
@@ -55,7 +64,7 @@ impl Drop for Flight {
         // A worker may have taken the attempt up again meanwhile: that flight stays.
         if flights
             .get(&self.payment_no)
-            .is_some_and(|news| Arc::ptr_eq(news, &self.news))
+            .is_some_and(|news| news.ptr_eq(&self.news))
         {
             flights.remove(&self.payment_no);
         }
@@ -77,9 +86,9 @@ mod tests {
         let flights = Flights::default();
         assert!(flights.listen(&number()).is_none());
         let flight = flights.depart(&number());
-        let mut news = flights.listen(&number()).unwrap();
+        let news = flights.listen(&number()).unwrap();
         drop(flight);
-        assert!(news.changed().await.is_err());
+        assert!(news.await.is_err());
         assert!(flights.listen(&number()).is_none());
     }
 

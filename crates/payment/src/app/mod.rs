@@ -19,7 +19,7 @@ use platform::db::DbError;
 use platform::deadline::Deadline;
 use platform::ids::{IdAllocator, IdSource};
 use platform::tasks::Tasks;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore};
 
 use crate::domain::{Method, Op, Outcome, Timetable};
 use crate::gateway::Gateways;
@@ -45,8 +45,8 @@ pub(crate) struct Payments {
     tasks: Tasks,
     /// The attempts that this process is asking a gateway about.
     flights: Flights,
-    /// Moves whenever this process added to the feed.
-    feed_bell: watch::Sender<()>,
+    /// Rung whenever this process added to the feed.
+    feed_bell: Notify,
     /// Bounds how many leftovers are asked about at once.
     leftovers: Arc<Semaphore>,
 }
@@ -71,7 +71,7 @@ impl Payments {
             clock,
             tasks,
             flights: Flights::default(),
-            feed_bell: watch::Sender::new(()),
+            feed_bell: Notify::new(),
             leftovers: Arc::new(Semaphore::new(LEFTOVERS_AT_ONCE)),
         });
         payments.start_workers();

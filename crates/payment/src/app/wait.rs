@@ -52,9 +52,7 @@ impl Payments {
 
     /// The end of an attempt that this process asks about; `None` where it does not, or gave up.
     async fn hear(&self, payment_no: &PaymentNo) -> Option<Record> {
-        let mut news = self.flights.listen(payment_no)?;
-        let landed = news.wait_for(Option::is_some).await.ok()?;
-        landed.clone()
+        self.flights.listen(payment_no)?.await.ok()
     }
 
     async fn read_again(&self, begun: &Record) -> Result<Record, DbError> {

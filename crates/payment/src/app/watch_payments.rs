@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use platform::db::DbError;
-use tokio::sync::watch;
+use tokio::sync::futures::Notified;
 
 use super::Payments;
 use crate::domain::Event;
@@ -25,7 +25,6 @@ impl Payments {
     ) -> impl Stream<Item = Result<Event, DbError>> + Send + 'static + use<> {
         let reader = FeedReader {
             payments: Arc::clone(self),
-            bell: self.feed_bell.subscribe(),
             after,
             failed: false,
         };
@@ -42,7 +41,6 @@ impl Payments {
 /// One caller's place in the feed.
 struct FeedReader {
     payments: Arc<Payments>,
-    bell: watch::Receiver<()>,
     after: u64,
     failed: bool,
 }
@@ -50,13 +48,14 @@ struct FeedReader {
 impl FeedReader {
     /// The next events, at least one; `None` at the end.
     async fn next_page(&mut self) -> Option<Result<Vec<Event>, DbError>> {
-        let draining = self.payments.tasks.draining();
+        let payments = Arc::clone(&self.payments);
+        let draining = payments.tasks.draining();
         while !self.failed && !draining.is_cancelled() {
             // Before reading: a bell that rings from here on wakes the wait below.
-            self.bell.mark_unchanged();
+            let rung = payments.feed_bell.notified();
             match self.read_page().await {
                 Ok(page) if page.is_empty() => {
-                    draining.run_until_cancelled(self.wait()).await;
+                    draining.run_until_cancelled(wait(rung)).await;
                 }
                 Ok(page) => return Some(Ok(page)),
                 Err(error) => {
@@ -84,16 +83,14 @@ impl FeedReader {
         self.after = page.last().map_or(self.after, |event| event.id);
         Ok(page)
     }
+}
 
-    /// Waits until there may be more to read.
-    async fn wait(&mut self) {
-        tokio::select! {
-            rung = self.bell.changed() => {
-                // The bell hangs in `payments`, which this reader keeps alive.
-                debug_assert!(rung.is_ok());
-            }
-            () = platform::clock::pause(POLL_EVERY) => {}
-        }
+/// Waits until there may be more to read: until the bell was rung, or others had their time.
+async fn wait(rung: Notified<'_>) {
+    tokio::select! {
+        biased;
+        () = rung => {}
+        () = platform::clock::pause(POLL_EVERY) => {}
     }
 }
 

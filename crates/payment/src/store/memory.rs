@@ -62,6 +62,12 @@ impl MemoryStore {
         state.events.clone_from(&snapshot.events);
     }
 
+    /// Looks at the rows and the feed as they stand, between two transactions.
+    pub fn inspect<T>(&self, look: impl FnOnce(&Rows, &[Event]) -> T) -> T {
+        let state = self.lock();
+        look(&state.rows, &state.events)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Rules do not panic halfway through a change; a panic elsewhere leaves the rows whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

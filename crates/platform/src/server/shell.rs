@@ -21,6 +21,7 @@ use crate::context::CallContext;
 use crate::deadline::Deadline;
 use crate::error::{ERROR_ID, bug, unavailable};
 use crate::net::REQUEST_ID;
+use crate::random;
 
 /// The deadline of a call whose caller names none, and the latest that one can name.
 const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
@@ -120,7 +121,7 @@ fn context_of(headers: &HeaderMap, default: Locale) -> CallContext {
     let given = text(REQUEST_ID).filter(|id| !id.is_empty() && id.len() <= REQUEST_ID_LEN_MAX);
     let request_id = match given {
         Some(id) => id.into(),
-        None => format!("{:016x}", rand::random::<u64>()).into(),
+        None => format!("{:016x}", random::number()).into(),
     };
     CallContext {
         locale,

@@ -14,12 +14,11 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
-use rand::RngExt;
 
 use super::url::MysqlUrl;
 use super::{Access, DbError, Tx};
 use crate::crash::Unit;
-use crate::{clock, tls};
+use crate::{clock, random, tls};
 pub(super) use connection::MysqlConnection;
 pub(super) use server::Found;
 
@@ -116,7 +115,7 @@ impl Mysql {
                     }
                     result => return result,
                 }
-                let wait = rand::rng().random_range(Duration::ZERO..=backoff);
+                let wait = random::wait_between(Duration::ZERO, backoff);
                 clock::pause(wait).await;
                 backoff = backoff.saturating_mul(2);
             }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::agent::{Agent, Snapshot};
 use crate::clock;
 use crate::discovery::Address;
+use crate::random;
 
 /// The first wait after a failure; it doubles up to [`WAIT_MAX`].
 const WAIT_MIN: Duration = Duration::from_millis(200);
@@ -65,9 +66,8 @@ const fn next_index(asked: u64, answered: u64) -> u64 {
 fn backoff(failures: u32) -> Duration {
     let doubled = WAIT_MIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
     // Replicas that lost the agent together do not come back to it together.
-    doubled
-        .min(WAIT_MAX)
-        .mul_f64(rand::random_range(0.75..=1.0))
+    let longest = doubled.min(WAIT_MAX);
+    random::wait_between(longest / 4 * 3, longest)
 }
 
 fn publish(service: &str, known: &watch::Sender<Arc<[Address]>>, snapshot: Snapshot) {
