@@ -1,0 +1,144 @@
+//! A few purchases once nothing breaks any more: the system has to work again, and at once.
+
+use std::time::Duration;
+
+use api::order::v1::{CreateOrderItem, CreateOrderRequest, GetOrderRequest, PayOrderRequest};
+use api::payment::v1::PayRequest;
+use platform::clock::pause;
+use types::{Code, OrderId, OrderStatus};
+
+use super::ask::ask;
+use super::{Desk, PATIENCE, keeper};
+use crate::world::lock;
+
+/// A book and a user that nobody else has to do with.
+const BOOK: u64 = 5_000;
+const USER: u64 = 5_000;
+/// How often a charge may be refused in a row.
+const CHARGES_MAX: u32 = 60;
+/// How soon money that was paid elsewhere counts, where ways are short.
+const FEED_LIMIT: Duration = Duration::from_secs(1);
+
+/// Buys one book by `PayOrder`, one by a payment at the payment service, and lets one order expire.
+pub(crate) async fn check_health(desk: &Desk) {
+    keeper::publish(desk, BOOK).await;
+    keeper::deliver(desk, BOOK, 100, Some("health".to_owned())).await;
+    let Some((paid, ..)) = order_unpaid(desk, "paid").await else {
+        return;
+    };
+    pay(desk, &paid).await;
+    let Some((fed, id, total)) = order_unpaid(desk, "fed").await else {
+        return;
+    };
+    pay_directly(desk, id, total).await;
+    wait_for_feed(desk, &fed).await;
+    order(desk, "expired").await;
+}
+
+/// An order that no stranger has paid for in advance: such money goes back, and a payment that went
+/// back is never made again.
+async fn order_unpaid(desk: &Desk, key: &str) -> Option<(String, u64, i64)> {
+    for number in 0..20 {
+        let made = order(desk, &format!("{key}-{number}")).await?;
+        let is_paid_for = |id| {
+            desk.world
+                .stores
+                .payment
+                .inspect(|rows, _| rows.record(id).is_some())
+        };
+        if !OrderId::new(made.1).is_some_and(is_paid_for) {
+            return Some(made);
+        }
+    }
+    None
+}
+
+async fn order(desk: &Desk, key: &str) -> Option<(String, u64, i64)> {
+    let message = CreateOrderRequest {
+        user_id: USER,
+        items: vec![CreateOrderItem {
+            book_id: BOOK,
+            quantity: 1,
+        }],
+        idempotency_key: key.to_owned(),
+    };
+    let mut client = desk.order.clone();
+    let call = |request| async move { client.create_order(request).await };
+    match ask(&desk.world, PATIENCE, message, call).await {
+        Ok(reply) if reply.code == 0 => Some((reply.order_no, reply.order_id, reply.total)),
+        answer => {
+            desk.world
+                .break_law("a-sound-system-sells", format!("{key}: {answer:?}"));
+            None
+        }
+    }
+}
+
+async fn pay(desk: &Desk, order_no: &str) {
+    for _ in 0..CHARGES_MAX {
+        let message = PayOrderRequest {
+            order_no: order_no.to_owned(),
+            payment_method: "mock".to_owned(),
+        };
+        let mut client = desk.order.clone();
+        let call = |request| async move { client.pay_order(request).await };
+        match ask(&desk.world, PATIENCE, message, call).await {
+            Ok(reply) if reply.code == 0 => return,
+            Ok(reply) if reply.code == Code::PaymentRefused.number() => {}
+            answer => {
+                desk.world
+                    .break_law("a-sound-system-sells", format!("{order_no}: {answer:?}"));
+                return;
+            }
+        }
+    }
+}
+
+async fn pay_directly(desk: &Desk, order_id: u64, amount: i64) {
+    for _ in 0..CHARGES_MAX {
+        let message = PayRequest {
+            order_id,
+            amount,
+            payment_method: "mock".to_owned(),
+        };
+        let mut client = desk.payment.clone();
+        let call = |request| async move { client.pay(request).await };
+        match ask(&desk.world, PATIENCE, message, call).await {
+            Ok(reply) if reply.code == 0 => return,
+            Ok(reply) if reply.code == Code::PaymentRefused.number() => {}
+            answer => {
+                desk.world
+                    .break_law("a-sound-system-sells", format!("{order_id}: {answer:?}"));
+                return;
+            }
+        }
+    }
+}
+
+/// The order is PAID within a second of the payment's answer.
+async fn wait_for_feed(desk: &Desk, order_no: &str) {
+    let plan = &desk.world.plan;
+    let ways = plan.net.latency_ms_max.max(plan.disk.delay_ms_max);
+    let limit = FEED_LIMIT + Duration::from_millis(ways.saturating_mul(20));
+    pause(limit).await;
+    let message = GetOrderRequest {
+        order_no: order_no.to_owned(),
+    };
+    let mut client = desk.order.clone();
+    let call = |request| async move { client.get_order(request).await };
+    let answer = ask(&desk.world, PATIENCE, message, call).await;
+    let status = answer
+        .as_ref()
+        .ok()
+        .and_then(|reply| reply.order.as_ref())
+        .map(|o| o.status);
+    if status != Some(OrderStatus::Paid.number()) {
+        desk.world.break_law(
+            "money-counts-within-a-second",
+            format!("{order_no}: {answer:?}"),
+        );
+    }
+    lock(&desk.world.promises)
+        .well_since
+        .get_or_insert(desk.world.now());
+}
