@@ -7,6 +7,7 @@
 mod faults;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use platform::args;
 use platform::db::{Database, DbError};
@@ -20,6 +21,10 @@ pub use faults::{Fault, find_faults};
 /// The most tasks that are read: as many as can come due together and still fit in memory. One that
 /// were left out would look as if nobody saw to its order.
 const TASKS_MAX: u32 = 1_000_000;
+
+/// How long after the lease of a dead replica ran out another has taken it, if there is one: it asks
+/// every 2 s. To say earlier that nobody runs would be wrong after every restart from a crash.
+const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(6);
 
 /// The last second that databases know, that of the year 9999.
 const END_OF_TIME: UnixMillis = UnixMillis::new(253_402_300_799_000);
@@ -103,13 +108,14 @@ pub async fn read_tasks(database: &Database) -> Result<Vec<Task>, DbError> {
     Ok(tasks)
 }
 
-/// Whether some replica of the service is alive at `now`, by a lease that has not run out: then what
-/// workers mend will be mended.
+/// Whether some replica of the service may be alive at `now`, by a lease that has not run out, or not
+/// long ago: then what workers mend will be mended. A replica that stops gives its lease back.
 pub async fn is_running(database: &Database, now: UnixMillis) -> Result<bool, DbError> {
     let select = "SELECT COUNT(*) FROM leases WHERE expires_at > ?";
+    let since = now.minus(TAKEN_OVER_WITHIN);
     let leases = database
         .read("audit_leases", move |tx| {
-            Box::pin(tx.query(select, args![now]))
+            Box::pin(tx.query(select, args![since]))
         })
         .await?;
     Ok(leases.first().map_or(Ok(0), |row| row.int(0))? > 0)

@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use order::audit::{Fault, OrderRecord, find_faults, read_feed_cursor, read_orders, read_tasks};
+use order::audit::{
+    Fault, OrderRecord, find_faults, is_running, read_feed_cursor, read_orders, read_tasks,
+};
 use order::store::MIGRATIONS;
 use platform::args;
 use platform::clock::Clock;
 use platform::db::{Database, DatabaseOptions};
 use testkit::eventually;
-use types::OrderId;
+use types::{OrderId, UnixMillis};
 
 use crate::fakes::Act;
 use crate::shop::Shop;
@@ -156,5 +158,32 @@ async fn parked_tasks_are_shown_and_woken_by_command() -> anyhow::Result<()> {
         0
     );
     assert!(read_tasks(&audited.database).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_may_be_running_until_another_replica_must_have_taken_the_lease()
+-> anyhow::Result<()> {
+    let folder = testkit::temp_dir()?;
+    let url = format!("sqlite://{}/order.db", folder.path().display());
+    let url = url.parse().map_err(anyhow::Error::msg)?;
+    let database = Database::open(&url, MIGRATIONS, DatabaseOptions::default()).await?;
+    let ran_out = UnixMillis::new(1_700_000_000_000);
+    anyhow::ensure!(!is_running(&database, ran_out).await?, "nobody ever was");
+    database
+        .write("die with the lease", move |tx| {
+            Box::pin(async move {
+                let insert = "INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)";
+                tx.execute(insert, args!["follow_payments", "dead", ran_out])
+                    .await
+            })
+        })
+        .await?;
+    for (later, expected) in [(0, true), (5_999, true), (6_000, false)] {
+        let now = ran_out.plus(Duration::from_millis(later));
+        let seen = is_running(&database, now).await?;
+        anyhow::ensure!(seen == expected, "{later} ms after the lease ran out");
+    }
+    database.close().await;
     Ok(())
 }
