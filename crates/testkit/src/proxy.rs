@@ -110,7 +110,8 @@ impl Proxy {
         self.address
     }
 
-    /// Cuts one connection at the `nth` commit from now, 1 being the next.
+    /// Cuts one connection at the `nth` commit from now, 1 being the next; those that end a snapshot,
+    /// which wrote nothing, do not count.
     pub fn cut_at_commit(&self, nth: u64, cut: Cut) {
         let number = self.shared.commits.load(Ordering::SeqCst) + nth;
         self.shared.faults().cut = Some((number, cut));
@@ -234,13 +235,18 @@ async fn carry_there(
     eat: &CancellationToken,
 ) -> anyhow::Result<()> {
     let mut chunk = vec![0; CHUNK_BYTES];
+    let mut only_reads = false;
     loop {
         let len = from.read(&mut chunk).await?;
         let bytes = chunk.get(..len).unwrap_or_default();
         if bytes.is_empty() {
             return Ok(());
         }
-        match is_commit(bytes).then(|| shared.cut_now()).flatten() {
+        only_reads |= bytes.ends_with(b"WITH CONSISTENT SNAPSHOT");
+        let ends = is_commit(bytes);
+        let counts = ends && !only_reads;
+        only_reads &= !ends;
+        match counts.then(|| shared.cut_now()).flatten() {
             Some(Cut::Before) => return Ok(()),
             Some(Cut::After) => eat.cancel(),
             None => {}
@@ -325,6 +331,8 @@ mod tests {
             let proxy = Proxy::to(echo().await?).await?;
             let mut stream = TcpStream::connect(proxy.address()).await?;
             proxy.cut_at_commit(2, cut);
+            ask(&mut stream, b"START TRANSACTION WITH CONSISTENT SNAPSHOT").await?;
+            ask(&mut stream, COMMIT).await?;
             ask(&mut stream, COMMIT).await?;
             assert!(ask(&mut stream, COMMIT).await.is_err(), "{cut:?}");
             let mut fresh = TcpStream::connect(proxy.address()).await?;

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{storm_while, until_refused};
 
 /// How often a connection is cut at a commit, each way.
-const CUTS: u64 = 12;
+const CUTS: u64 = 24;
 /// How often a query or a connection is killed.
 const KILLS: u32 = 30;
 
