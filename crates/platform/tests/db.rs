@@ -12,6 +12,7 @@ use platform::args;
 use platform::db::{
     Database, DatabaseOptions, DatabaseUrl, DbError, Migration, SchemaState, Value,
 };
+use testkit::proxy::{Cut, Proxy};
 use testkit::servers::mysql;
 use types::UnixMillis;
 
@@ -225,6 +226,25 @@ async fn a_caller_that_goes_away_never_poisons_the_next_one() {
         rival.close().await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_is_in_doubt_whether_or_not_it_happened() {
+    let Some(server) = mysql().await.unwrap() else {
+        return;
+    };
+    for (cut, expected) in [(Cut::Before, 0), (Cut::After, 1)] {
+        let proxy = Proxy::to(server.address().parse().unwrap()).await.unwrap();
+        let url = server.new_database_setting().await.unwrap();
+        let through = url.replace(server.address(), &proxy.address().to_string());
+        let database = open(&through.parse().unwrap()).await;
+        proxy.cut_at_commit(1, cut);
+        let lost = insert(&database, 1, 1).await;
+        let in_doubt = matches!(lost, Err(DbError::OutcomeUnknown(_)));
+        assert!(in_doubt, "{cut:?}: {lost:?}");
+        assert_eq!(sum(&database).await, expected, "{cut:?}");
+        database.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
