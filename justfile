@@ -44,6 +44,7 @@ soak MINUTES="60": strain
 strain:
     cargo build --release -p bookstore
     cargo build --release -p bookstore-e2e --example strain
+
 # Plants known bugs one at a time and shows which suite sees each: see CONTRIBUTING.md.
 planted *ARGS:
     cargo run --package planted -- {{ARGS}}
