@@ -6,7 +6,6 @@
 //! a clear line. `BOOKSTORE_REQUIRE_CONSUL=1` makes that a failure.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -14,8 +13,8 @@ use anyhow::ensure;
 use bookstore_e2e::goods::order;
 use bookstore_e2e::{Clients, Layout, Service, Shop, ShopPlan, run_to_end};
 use platform::discovery::{Addresses, ConsulConfig, ConsulRegistry, Registry, Secret};
-use testkit::eventually;
 use testkit::servers::{ConsulServer, consul};
+use testkit::{eventually, free_port};
 
 /// How often a customer asks again under the same key, where the answer is that this may help.
 const TRIES: usize = 3;
@@ -75,11 +74,6 @@ impl Drop for Replica {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 fn patient() -> ShopPlan {

@@ -5,7 +5,7 @@
 //! Owns: the command line, the configuration's root, and how services are put together into a
 //! process. Never does: a rule of the trade.
 //!
-//! Start reading at [`commands`] (one short file a subcommand) and [`system`] (four services in one
+//! Start reading at `commands` (one short file a subcommand) and `system` (four services in one
 //! process).
 
 mod check;

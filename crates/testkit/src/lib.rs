@@ -4,6 +4,7 @@
 
 #![expect(clippy::panic, reason = "a test helper fails by panicking")]
 
+mod ports;
 pub mod proxy;
 pub mod servers;
 mod stores;
@@ -12,6 +13,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+pub use ports::free_port;
 pub use stores::{TestDatabase, redis_of_this_run};
 
 use anyhow::Context;

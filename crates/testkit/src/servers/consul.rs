@@ -5,7 +5,8 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use super::process::Tethered;
-use super::{free_port, tell};
+use super::tell;
+use crate::free_port;
 
 /// A Consul agent for one test, its own cluster, with nothing kept on disk.
 pub struct ConsulServer {

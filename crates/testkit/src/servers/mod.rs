@@ -19,10 +19,7 @@ pub use redis::{RedisServer, redis};
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::TcpListener;
 use std::sync::{Mutex, PoisonError};
-
-use anyhow::Context;
 
 /// Says, once a process, that tests are left out because `what` is not installed.
 ///
@@ -52,10 +49,4 @@ pub fn tell(line: &str) {
     let mut out = std::io::stderr().lock();
     // Nobody is left to hear that this failed.
     drop(writeln!(out, "{line}"));
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> anyhow::Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no free port")?;
-    Ok(listener.local_addr()?.port())
 }

@@ -7,8 +7,9 @@ use platform::db::{Database, DatabaseUrl};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+use super::left_out;
 use super::process::{Tethered, find_program};
-use super::{free_port, left_out};
+use crate::free_port;
 
 /// A MySQL-protocol server for the tests of this process.
 pub struct MysqlServer {

@@ -7,8 +7,9 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, FromRedisValue};
 use tempfile::TempDir;
 
+use super::left_out;
 use super::process::{Tethered, find_program};
-use super::{free_port, left_out};
+use crate::free_port;
 
 /// How many databases a server has as it is installed; the first is for those who share it.
 const DATABASES: u32 = 16;
