@@ -43,9 +43,12 @@ impl UnixMillis {
         Duration::from_millis(u64::try_from(millis).unwrap_or(0))
     }
 
-    /// The UTC calendar as `yyyyMMddHHmmss`, the middle of order and payment numbers.
+    /// The UTC calendar as `yyyyMMddHHmmss`, the middle of order and payment numbers. Always 14 digits:
+    /// of a moment whose year has no four, those of the epoch.
     pub fn calendar_digits(self) -> String {
         let moment = OffsetDateTime::from_unix_timestamp(self.seconds())
+            .ok()
+            .filter(|moment| moment.year() >= 0)
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
         moment
             .format(format_description!(
@@ -65,6 +68,9 @@ mod tests {
         assert_eq!(moment.seconds(), 1_795_355_045);
         assert_eq!(moment.calendar_digits(), "20261122134405");
         assert_eq!(UnixMillis::new(-1).seconds(), -1);
+        for far in [i64::MIN, -150_000_000_000_000, i64::MAX] {
+            assert_eq!(UnixMillis::new(far).calendar_digits(), "19700101000000");
+        }
         assert_eq!(
             moment.plus(Duration::from_secs(1)).since(moment).as_secs(),
             1
