@@ -307,10 +307,19 @@ impl Shop {
         let mut latest_first = self.announced.iter().rev();
         let said = latest_first.find(|said| said.contains(&title));
         let address = said
-            .and_then(|said| said.split("http://").nth(1)?.strip_suffix("/metrics\n"))
+            .and_then(|said| page_in(said))
             .context("no metrics page")?;
         let page = fetch_metrics(address).await;
         page.map_err(anyhow::Error::msg)
+    }
+
+    /// Where the metrics page is of the process that was started last.
+    ///
+    /// # Errors
+    /// Where it never said so.
+    pub fn metrics_page(&self) -> anyhow::Result<&str> {
+        let said = self.announced.last().context("nothing was started")?;
+        page_in(said).context("no metrics page")
     }
 
     /// The folder of the databases.
@@ -412,6 +421,11 @@ impl Shop {
         ensure!(status.success(), "{service:?} ended with {status}");
         Ok(())
     }
+}
+
+/// The address of the metrics page, which every announcement ends with.
+fn page_in(said: &str) -> Option<&str> {
+    said.rsplit("http://").next()?.strip_suffix("/metrics\n")
 }
 
 impl Drop for Shop {

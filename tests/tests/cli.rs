@@ -482,12 +482,13 @@ async fn load_is_measured_and_leaves_nothing_behind_that_is_wrong() -> anyhow::R
     let mut command = shop.command(&["load", "mixed-day", "--duration", "2s", "--warmup", "0s"])?;
     command.args(["--books", "50", "--concurrency", "8", "--json"]);
     command.arg(&json).arg("--plot").arg(&plot);
+    command.args(["--metrics", shop.metrics_page()?]);
     let ran = run_within(command, Duration::from_mins(3)).await?;
     let ran = ran.expect_code(0)?;
     ensure!(ran.stdout.contains("\nverified "), "{}", ran.stdout);
     let told: Value = serde_json::from_str(&std::fs::read_to_string(&json)?)?;
     ensure!(told["verification"]["done"]["faults"] == 0, "{told}");
-    // Its own metrics page told what the run cost.
+    // The metrics page told what the run cost.
     let round_trips = told["cost"]["database"]["round_trips_per_answered"].as_f64();
     ensure!(round_trips > Some(0.0), "{told}");
     ensure!(std::fs::read_to_string(&plot)?.starts_with("<svg"));
