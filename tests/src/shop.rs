@@ -423,9 +423,10 @@ impl Shop {
     }
 }
 
-/// The address of the metrics page, which every announcement ends with.
+/// The address of the metrics page in an announcement.
 fn page_in(said: &str) -> Option<&str> {
-    said.rsplit("http://").next()?.strip_suffix("/metrics\n")
+    let mut lines = said.lines();
+    lines.find_map(|line| line.split_once("http://")?.1.strip_suffix("/metrics"))
 }
 
 impl Drop for Shop {
