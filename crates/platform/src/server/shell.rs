@@ -22,6 +22,7 @@ use crate::deadline::Deadline;
 use crate::error::{ERROR_ID, bug, unavailable};
 use crate::net::REQUEST_ID;
 use crate::random;
+use crate::server::methods::{Method, Methods};
 
 /// The deadline of a call whose caller names none, and the latest that one can name.
 const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
@@ -36,15 +37,22 @@ const REQUEST_ID_LEN_MAX: usize = 64;
 pub(super) struct Shell {
     service: &'static str,
     locale: Locale,
+    methods: Methods,
     routes: Routes,
     running: Arc<Semaphore>,
 }
 
 impl Shell {
-    pub(super) fn new(service: &'static str, locale: Locale, routes: Routes) -> Self {
+    pub(super) fn new(
+        service: &'static str,
+        locale: Locale,
+        methods: Methods,
+        routes: Routes,
+    ) -> Self {
         Self {
             service,
             locale,
+            methods,
             routes,
             running: Arc::new(Semaphore::new(CALLS_MAX)),
         }
@@ -71,18 +79,21 @@ impl Service<Request<Body>> for Shell {
 impl Shell {
     async fn handle(self, mut request: Request<Body>) -> Response<Body> {
         let context = context_of(request.headers(), self.locale);
-        let path = request.uri().path().to_owned();
+        let (methods, uri) = (self.methods.clone(), request.uri().clone());
         let span = tracing::info_span!(
-            "call", service = self.service, method = %path, request.id = %context.request_id,
+            "call",
+            service = self.service,
+            method = uri.path(),
+            request.id = &*context.request_id,
         );
         request.extensions_mut().insert(context.clone());
-        let (service, started) = (self.service, Instant::now());
+        let started = Instant::now();
         let mut response = self
             .answer(context.deadline, request)
             .instrument(span.clone())
             .await;
         blame_the_caller(response.headers_mut());
-        span.in_scope(|| observe(service, &path, started, response.headers()));
+        span.in_scope(|| observe(methods.at(uri.path()), started, response.headers()));
         if let Ok(id) = HeaderValue::from_str(&context.request_id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
@@ -169,44 +180,16 @@ fn blame_the_caller(headers: &mut HeaderMap) {
     }
 }
 
-fn observe(service: &'static str, path: &str, started: Instant, headers: &HeaderMap) {
+fn observe(method: &Method, started: Instant, headers: &HeaderMap) {
     let elapsed = started.elapsed();
-    let code = headers
-        .get("grpc-status")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("0");
-    // A path that is not ours is the caller's text and must not become a label.
-    let method = path
-        .rsplit('/')
-        .next()
-        .filter(|_| is_known(path))
-        .unwrap_or("unknown")
-        .to_owned();
-    let labels = [
-        ("service", service.to_owned()),
-        ("method", method),
-        ("status", code.to_owned()),
-    ];
-    metrics::counter!("bookstore_grpc_requests_total", &labels).increment(1);
-    metrics::histogram!("bookstore_grpc_request_seconds", &labels[..2])
-        .record(elapsed.as_secs_f64());
+    let status = headers.get("grpc-status");
+    let status = status.map_or("0", |value| value.to_str().unwrap_or("unreadable"));
+    method.count(status, elapsed);
     tracing::debug!(
-        grpc.status = code,
+        grpc.status = status,
         duration_ms = elapsed.as_millis(),
         "answered"
     );
-}
-
-fn is_known(path: &str) -> bool {
-    const PACKAGES: [&str; 6] = [
-        "/catalog.v1.",
-        "/inventory.v1.",
-        "/order.v1.",
-        "/payment.v1.",
-        "/grpc.health.v1.",
-        "/grpc.reflection.",
-    ];
-    PACKAGES.iter().any(|package| path.starts_with(package))
 }
 
 #[cfg(test)]
@@ -235,7 +218,8 @@ mod tests {
     #[tokio::test]
     async fn bytes_that_do_not_decode_are_the_callers_mistake() {
         let (_, health) = tonic_health::server::health_reporter();
-        let mut shell = Shell::new("test", Locale::Zh, Routes::new(health));
+        let methods = Methods::of("test", &[], &[]);
+        let mut shell = Shell::new("test", Locale::Zh, methods, Routes::new(health));
         // A frame of three bytes that are no message.
         let garbage = axum::body::Body::from(&b"\0\0\0\0\x03\xff\xff\xff"[..]);
         let request = Request::post("/grpc.health.v1.Health/Check")
