@@ -81,8 +81,8 @@ impl order::store::Store for Faulty<order::store::MemoryStore> {
             .await
     }
 
-    async fn find_order(&self, order_no: &OrderNo) -> Result<Option<OrderDetail>, DbError> {
-        let read = self.store.find_order(order_no);
+    async fn find_orders(&self, numbers: &[OrderNo]) -> Result<Vec<OrderDetail>, DbError> {
+        let read = self.store.find_orders(numbers);
         self.read(Step::OrderRead(OrderRead::Order), read).await
     }
 

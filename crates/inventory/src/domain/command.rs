@@ -184,6 +184,14 @@ impl Command {
         }
     }
 
+    /// Whether it settles holds that were opened before it.
+    pub const fn settles(&self) -> bool {
+        match self {
+            Self::Release(_) | Self::BatchRelease(_) | Self::Commit(_) => true,
+            Self::Restock(_) | Self::Deduct(_) | Self::BatchDeduct(_) => false,
+        }
+    }
+
     /// What the request names itself; the lines of a hold are known from its rows alone.
     pub fn lines(&self) -> &[Line] {
         match self {

@@ -20,7 +20,7 @@ impl App {
     ) -> Result<Option<RefundNo>, OrderError> {
         let (app, context) = (Arc::clone(self), context.clone());
         self.carry_through("cancel_order", async move {
-            let id = app.find_shown(&order_no).await?.order.id;
+            let id = app.find_shown(&context, &order_no).await?.order.id;
             let why = CancelCause::Asked(reason);
             let cancel = Op::Cancel {
                 id,

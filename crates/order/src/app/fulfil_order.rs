@@ -18,7 +18,7 @@ impl App {
     ) -> Result<(), OrderError> {
         let (app, context) = (Arc::clone(self), context.clone());
         self.carry_through("ship_order", async move {
-            let id = app.find_shown(&order_no).await?.order.id;
+            let id = app.find_shown(&context, &order_no).await?.order.id;
             let ship = Op::Ship {
                 id,
                 stamp: app.stamp(),
@@ -38,7 +38,7 @@ impl App {
     ) -> Result<(), OrderError> {
         let (app, context) = (Arc::clone(self), context.clone());
         self.carry_through("complete_order", async move {
-            let id = app.find_shown(&order_no).await?.order.id;
+            let id = app.find_shown(&context, &order_no).await?.order.id;
             let complete = Op::Complete {
                 id,
                 at: app.clock.now(),

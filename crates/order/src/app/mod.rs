@@ -32,7 +32,7 @@ use crate::config::Timing;
 use crate::delay_queue::{DelayQueue, QueueError};
 use crate::domain::{Moved, Op, Order, Stamp, Verdict};
 use crate::error::OrderError;
-use crate::store::{OrderIds, Store, Writer};
+use crate::store::{OrderIds, Reader, Store, Writer};
 
 pub(crate) use create_order::{CreateOrder, Created};
 pub(crate) use pay_order::{PaidOrder, PayOrder};
@@ -49,6 +49,7 @@ type Creation = (UserId, IdempotencyKey, Fingerprint);
 /// The service behind its gRPC face and its workers.
 pub(crate) struct App {
     store: Arc<dyn Store>,
+    reader: Reader,
     writer: Writer,
     ids: IdAllocator,
     catalog: Arc<dyn CatalogClient>,
@@ -72,6 +73,7 @@ impl App {
             ids: IdAllocator::new(Arc::new(OrderIds(Arc::clone(&parts.store)))),
             creations: SingleFlight::new(),
             holder: format!("order-{:016x}", random::number()).into(),
+            reader: Reader::start(Arc::clone(&parts.store)),
             store: parts.store,
             writer,
             catalog: parts.catalog,
@@ -88,6 +90,7 @@ impl App {
     /// Applies what waits, then lets go of the store.
     pub(crate) async fn close(&self) {
         self.writer.close().await;
+        self.reader.close().await;
         self.store.close().await;
     }
 

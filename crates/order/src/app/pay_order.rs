@@ -40,7 +40,7 @@ impl App {
     ) -> Result<PaidOrder, OrderError> {
         let (app, context) = (Arc::clone(self), context.clone());
         self.carry_through("pay_order", async move {
-            let order = app.find_shown(&wanted.order_no).await?.order;
+            let order = app.find_shown(&context, &wanted.order_no).await?.order;
             match order.stage {
                 Stage::Live(OrderStatus::Pending) => {
                     app.charge_and_apply(&context, &order, &wanted.payment_method)

@@ -1,5 +1,6 @@
 //! Reading orders: from the order service's own database alone.
 
+use platform::context::CallContext;
 use types::{OrderNo, Page};
 
 use super::App;
@@ -9,8 +10,15 @@ use crate::store::OrderFilter;
 
 impl App {
     /// The order with this number, where callers may know of it.
-    pub(crate) async fn find_shown(&self, order_no: &OrderNo) -> Result<OrderDetail, OrderError> {
-        let found = self.store.find_order(order_no).await?;
+    pub(crate) async fn find_shown(
+        &self,
+        context: &CallContext,
+        order_no: &OrderNo,
+    ) -> Result<OrderDetail, OrderError> {
+        let found = self
+            .reader
+            .find_order(order_no.clone(), context.deadline)
+            .await?;
         let shown = found.filter(|detail| detail.order.stage.shown().is_some());
         shown.ok_or(OrderError::OrderNotFound)
     }

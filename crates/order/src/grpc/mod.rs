@@ -50,7 +50,7 @@ impl OrderService for OrderGrpc {
         let context = CallContext::of(&request);
         let answer = async {
             let order_no = decode::order_no(&request.get_ref().order_no)?;
-            let detail = self.0.find_shown(&order_no).await?;
+            let detail = self.0.find_shown(&context, &order_no).await?;
             Ok::<_, OrderError>(encode::found(detail, context.locale))
         };
         respond(&context, Repeat::Safe, answer.await)

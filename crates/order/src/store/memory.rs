@@ -91,13 +91,11 @@ impl Store for MemoryStore {
         Ok(outcomes)
     }
 
-    async fn find_order(&self, order_no: &OrderNo) -> Result<Option<OrderDetail>, DbError> {
+    async fn find_orders(&self, numbers: &[OrderNo]) -> Result<Vec<OrderDetail>, DbError> {
         let state = self.state();
-        let order = state
-            .rows
-            .orders()
-            .find(|order| order.order_no == *order_no);
-        Ok(order.map(|order| state.detail(order)))
+        let asked = |order: &&Order| numbers.contains(&order.order_no);
+        let found = state.rows.orders().filter(asked);
+        Ok(found.map(|order| state.detail(order)).collect())
     }
 
     async fn find_request(

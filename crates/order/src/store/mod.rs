@@ -5,6 +5,7 @@
 //! one suite of tests runs on both.
 
 mod memory;
+mod reader;
 mod sql;
 mod writer;
 
@@ -18,6 +19,7 @@ use types::{IdempotencyKey, OrderId, OrderNo, OrderStatus, Page, UnixMillis, Use
 use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task};
 
 pub use memory::{MemoryStore, Snapshot};
+pub(crate) use reader::Reader;
 pub use sql::{MIGRATIONS, SqlStore};
 pub(crate) use sql::{read_history_between, read_items_between, read_orders_after};
 pub(crate) use writer::OrderIds;
@@ -63,8 +65,9 @@ pub trait Store: Send + Sync + 'static {
     /// As [`DbError`] says; then nothing of the batch was applied, or it is not known.
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError>;
 
-    /// The order with this number, at whatever stage, with its items.
-    async fn find_order(&self, order_no: &OrderNo) -> Result<Option<OrderDetail>, DbError>;
+    /// The orders with these numbers, at whatever stage, with their items; those that do not exist
+    /// are left out.
+    async fn find_orders(&self, numbers: &[OrderNo]) -> Result<Vec<OrderDetail>, DbError>;
 
     /// The order that the user's key made, at whatever stage.
     async fn find_request(

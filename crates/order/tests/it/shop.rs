@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use api::order::v1::order_service_client::OrderServiceClient;
 use api::order::v1::*;
+use async_trait::async_trait;
 use order::clients::{CatalogGrpc, InventoryGrpc, PaymentGrpc};
 use order::delay_queue::{DelayQueue, EmbeddedQueue, RedisQueue};
 use order::domain::{LeaseStep, Op, OrderDetail, Stage};
@@ -13,7 +14,7 @@ use order::store::{MIGRATIONS, SqlStore, Store};
 use order::{Parts, Timing};
 use platform::clock::ManualClock;
 use platform::combiner::Batch;
-use platform::db::{Database, DatabaseOptions};
+use platform::db::{Database, DatabaseOptions, DbError};
 use platform::server::ServiceDeps;
 use testkit::servers::RedisServer;
 use testkit::{TestDatabase, TestServer, eventually, serve};
@@ -50,6 +51,20 @@ pub(crate) struct Shop {
     pub(crate) world: World,
     pub(crate) client: OrderServiceClient<Channel>,
     server: TestServer,
+}
+
+/// Single orders, as tests look at them.
+#[async_trait]
+pub(crate) trait FindOrder {
+    async fn find_order(&self, order_no: &OrderNo) -> Result<Option<OrderDetail>, DbError>;
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> FindOrder for S {
+    async fn find_order(&self, order_no: &OrderNo) -> Result<Option<OrderDetail>, DbError> {
+        let mut found = self.find_orders(std::slice::from_ref(order_no)).await?;
+        Ok(found.pop())
+    }
 }
 
 /// A store on `database`.

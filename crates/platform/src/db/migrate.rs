@@ -102,6 +102,8 @@ pub(super) async fn inspect(
 async fn inspect_in(tx: &mut Tx, migrations: &[Migration]) -> Result<SchemaState, DbError> {
     let steps = migrations.len();
     let mut applied = 0;
+    // What waits goes first, so that the error that is looked at below is the query's own.
+    tx.flush().await?;
     for migration in migrations {
         match checksum_applied(tx, migration).await {
             Ok(Some(checksum)) => {

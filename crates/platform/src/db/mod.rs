@@ -8,6 +8,7 @@
 //!
 //! No write transaction can be cancelled: [`Database::write`] hands the unit over and only waits.
 
+mod change;
 mod error;
 mod migrate;
 mod mysql;
@@ -18,9 +19,10 @@ mod value;
 
 use futures::future::BoxFuture;
 
+pub use change::{Matches, Update};
 pub use error::DbError;
 pub use migrate::{Migration, SchemaState};
-pub use tx::Tx;
+pub use tx::{Lookup, Tx};
 pub use url::DatabaseUrl;
 pub use value::{Row, Value};
 
@@ -30,6 +32,9 @@ use sqlite::Sqlite;
 use url::Place;
 
 pub(crate) use url::{CUT_PASSWORD, cuts_password, without_password};
+
+/// How often a unit of work is tried whose keys others insert as well.
+const KEYED_TRIES_MAX: u32 = 3;
 
 /// How a database is opened.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +59,8 @@ impl Default for DatabaseOptions {
 enum Access {
     /// A consistent snapshot.
     Read,
+    /// One statement, which sees one moment by itself.
+    ReadOnce,
     /// A transaction.
     Write,
     /// A transaction that changes the schema, however long that takes.
@@ -165,6 +172,22 @@ impl Database {
         result
     }
 
+    /// As [`Self::write`], for work that looks keys up and inserts those that are missing: where another
+    /// replica inserts one in between, the work is done again, a bounded number of times, and finds that row.
+    pub async fn write_keyed<T, W>(&self, name: &'static str, work: W) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Clone + Send + 'static,
+    {
+        for _ in 1..KEYED_TRIES_MAX {
+            match self.write(name, work.clone()).await {
+                Err(DbError::Duplicate { .. }) => {}
+                result => return result,
+            }
+        }
+        self.write(name, work).await
+    }
+
     /// Runs `work` on one consistent snapshot; it must not write.
     pub async fn read<T, W>(&self, name: &'static str, work: W) -> Result<T, DbError>
     where
@@ -172,6 +195,16 @@ impl Database {
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
         self.run(Unit::reading(name), Access::Read, work).await
+    }
+
+    /// As [`Self::read`], for work that is a single query or lookup: a statement sees one moment by itself,
+    /// and is spared the round trips of a transaction. The pieces of a long list see one each.
+    pub async fn read_once<T, W>(&self, name: &'static str, work: W) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
+    {
+        self.run(Unit::reading(name), Access::ReadOnce, work).await
     }
 
     /// Waits for what runs and closes the connections.

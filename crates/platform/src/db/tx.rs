@@ -1,11 +1,38 @@
 use super::mysql::MysqlConnection;
 use super::sqlite::SqliteConnection;
-use super::{DbError, Row, Value};
+use super::{Access, DbError, Matches, Row, Update, Value};
 
 /// The longest `IN (…)` list of one statement.
 const IN_LIST_LEN_MAX: usize = 512;
 
-/// A connection inside a transaction: what a unit of work works with.
+/// A query over a list of keys, `before (…list…) after`; an empty list finds no rows.
+///
+/// Long lists are cut into pieces, and rows come piece by piece: an `ORDER BY` in `after` orders each
+/// piece; sort `list` to have pieces, and so locks, in order.
+#[derive(Debug)]
+pub struct Lookup<'s> {
+    /// The statement up to the list: `SELECT … IN`.
+    pub before: &'s str,
+    /// The keys.
+    pub list: Vec<Value>,
+    /// What follows the list.
+    pub after: &'s str,
+    /// Whether the rows are locked until the transaction ends.
+    pub locks: bool,
+}
+
+impl Lookup<'_> {
+    /// The list in pieces, each short enough for one statement.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &[Value]> {
+        self.list.chunks(IN_LIST_LEN_MAX)
+    }
+}
+
+/// The connection of a unit of work, inside its transaction if it has one.
+///
+/// Statements that change rows may wait on this side until something has to be heard from the
+/// server, a query or the end of the unit, and then go with it in one round trip. So what is wrong
+/// with one of them can come up at any later call, at the commit at the latest, and never after it.
 pub struct Tx {
     connection: Connection,
 }
@@ -32,21 +59,40 @@ impl Tx {
     pub async fn query(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.query(sql, args),
-            Connection::Mysql(connection) => connection.query(sql, args).await,
+            Connection::Mysql(connection) => connection.query(sql, &args).await,
         }
     }
 
-    /// Runs a statement that answers nothing but how many rows it matched.
+    /// Runs a statement now; answers how many rows it matched.
     pub async fn execute(&mut self, sql: &str, args: Vec<Value>) -> Result<u64, DbError> {
-        self.execute_each(sql, vec![args]).await
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.execute(sql, args),
+            Connection::Mysql(connection) => connection.execute(sql, &args).await,
+        }
     }
 
-    /// Runs one statement once for each list of arguments, in as few round trips as may be;
-    /// answers how many rows were matched in all.
-    pub async fn execute_each(&mut self, sql: &str, each: Vec<Vec<Value>>) -> Result<u64, DbError> {
+    /// Runs one statement once for each list of arguments.
+    pub async fn execute_each(
+        &mut self,
+        sql: &str,
+        each: Vec<Vec<Value>>,
+        matches: Matches,
+    ) -> Result<(), DbError> {
         match &mut self.connection {
-            Connection::Sqlite(connection) => connection.execute_each(sql, each),
-            Connection::Mysql(connection) => connection.execute_each(sql, each).await,
+            Connection::Sqlite(connection) => connection.execute_each(sql, each, matches),
+            Connection::Mysql(connection) => connection.execute_each(sql, &each, matches).await,
+        }
+    }
+
+    /// Writes rows over those that were read.
+    pub async fn update_rows(
+        &mut self,
+        update: &Update,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), DbError> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.update_rows(update, rows),
+            Connection::Mysql(connection) => connection.update_rows(update, &rows).await,
         }
     }
 
@@ -58,28 +104,42 @@ impl Tx {
     ) -> Result<(), DbError> {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.insert_rows(insert, rows),
-            Connection::Mysql(connection) => connection.insert_rows(insert, rows).await,
+            Connection::Mysql(connection) => connection.insert_rows(insert, &rows).await,
         }
     }
 
-    /// Runs `before (…list…) after` for a list of any length; an empty list finds no rows.
-    ///
-    /// Lists are cut into pieces and padded to a few lengths, so that statement caches hold them.
-    /// Rows come piece by piece: an `ORDER BY` in `after` orders each piece; sort `list` to have
-    /// pieces, and so locks, in order.
+    /// Runs `before (…list…) after` for a list of any length; see [`Lookup`].
     pub async fn query_in(
         &mut self,
         before: &str,
         list: Vec<Value>,
         after: &str,
     ) -> Result<Vec<Row>, DbError> {
-        let mut answer = Vec::new();
-        for piece in list.chunks(IN_LIST_LEN_MAX) {
-            let padded = padded(piece);
-            let sql = format!("{before} ({}) {after}", placeholders(padded.len()));
-            answer.append(&mut self.query(&sql, padded).await?);
+        let lookup = Lookup {
+            before,
+            list,
+            after,
+            locks: false,
+        };
+        let [rows] = self.look_up([lookup]).await?;
+        Ok(rows)
+    }
+
+    /// Runs several lookups, in their order and in one round trip; answers the rows of each.
+    pub async fn look_up<const N: usize>(
+        &mut self,
+        lookups: [Lookup<'_>; N],
+    ) -> Result<[Vec<Row>; N], DbError> {
+        let mut found = [const { Vec::new() }; N];
+        match &mut self.connection {
+            Connection::Sqlite(connection) => {
+                for (lookup, rows) in lookups.iter().zip(&mut found) {
+                    *rows = connection.look_up(lookup)?;
+                }
+            }
+            Connection::Mysql(connection) => connection.look_up(&lookups, &mut found).await?,
         }
-        Ok(answer)
+        Ok(found)
     }
 
     /// What a reading statement ends with that locks its rows until the transaction ends. SQLite has
@@ -101,7 +161,26 @@ impl Tx {
         metrics::counter!("bookstore_db_round_trips_total", "work" => name).increment(round_trips);
     }
 
-    /// Runs one transaction's control statement, or a migration's script.
+    /// Begins the transaction of a unit of work.
+    pub(super) fn begin(&mut self, access: Access) -> Result<(), DbError> {
+        match &mut self.connection {
+            Connection::Sqlite(connection) => connection.begin(access),
+            Connection::Mysql(connection) => {
+                connection.begin(access);
+                Ok(())
+            }
+        }
+    }
+
+    /// Has the server carry out what waits.
+    pub(super) async fn flush(&mut self) -> Result<(), DbError> {
+        match &mut self.connection {
+            Connection::Sqlite(_) => Ok(()),
+            Connection::Mysql(connection) => connection.flush().await,
+        }
+    }
+
+    /// Runs a migration's script, or a statement that ends a transaction.
     pub(super) async fn script(&mut self, sql: &str) -> Result<(), DbError> {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.script(sql),
@@ -109,8 +188,11 @@ impl Tx {
         }
     }
 
-    /// Ends the transaction well; where that is in doubt, the error says so.
-    pub(super) async fn commit(&mut self) -> Result<(), DbError> {
+    /// Ends the transaction well, where there is one; where that is in doubt, the error says so.
+    pub(super) async fn commit(&mut self, access: Access) -> Result<(), DbError> {
+        if access == Access::ReadOnce {
+            return Ok(());
+        }
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.script("COMMIT"),
             Connection::Mysql(connection) => connection.commit().await,
@@ -134,36 +216,5 @@ impl Tx {
             Connection::Sqlite(_) => None,
             Connection::Mysql(connection) => Some(connection),
         }
-    }
-}
-
-/// `?, ?, ?`
-pub(super) fn placeholders(count: usize) -> String {
-    let mut text = "?, ".repeat(count);
-    text.truncate(text.len().saturating_sub(2));
-    text
-}
-
-/// Repeats the last value until the list is a power of two long.
-fn padded(piece: &[Value]) -> Vec<Value> {
-    let mut list = piece.to_vec();
-    if let Some(last) = piece.last() {
-        list.resize(piece.len().next_power_of_two(), last.clone());
-    }
-    list
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_padded_to_powers_of_two() {
-        let list: Vec<_> = (1..=5_i64).map(Value::from).collect();
-        let padded = padded(&list);
-        assert_eq!(padded.len(), 8);
-        assert_eq!(padded[7], Value::Int(5));
-        assert_eq!(placeholders(3), "?, ?, ?");
-        assert_eq!(placeholders(0), "");
     }
 }

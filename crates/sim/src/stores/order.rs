@@ -31,8 +31,8 @@ impl Store for OrderDisk {
         self.0.write(&what, commit).await
     }
 
-    async fn find_order(&self, order_no: &OrderNo) -> Result<Option<OrderDetail>, DbError> {
-        self.0.read(self.store().find_order(order_no)).await
+    async fn find_orders(&self, numbers: &[OrderNo]) -> Result<Vec<OrderDetail>, DbError> {
+        self.0.read(self.store().find_orders(numbers)).await
     }
 
     async fn find_request(

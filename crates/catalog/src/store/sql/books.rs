@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use platform::args;
-use platform::db::{DbError, Row, Tx, Value};
+use platform::db::{DbError, Matches, Row, Tx, Value};
 use types::{BookId, Fen, Isbn, Page};
 
 use super::PublishedPage;
@@ -152,10 +152,10 @@ pub(super) async fn write_changes(tx: &mut Tx, rows: &Rows) -> Result<(), DbErro
     }
     // ISBNs are given up before they are taken: within one batch an ISBN may pass from book to
     // book, and unique indexes look at every statement, not at the end.
-    tx.execute_each(CLEAR_ISBN, cleared).await?;
+    let books = Matches::OneEach("books");
+    tx.execute_each(CLEAR_ISBN, cleared, books).await?;
     tx.insert_rows(INSERT, inserted).await?;
-    tx.execute_each(UPDATE, updated).await?;
-    Ok(())
+    tx.execute_each(UPDATE, updated, books).await
 }
 
 fn gives_up_isbn(before: &Book, after: &Book) -> bool {

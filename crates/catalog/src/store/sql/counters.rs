@@ -1,7 +1,7 @@
 //! Table `id_counters`: the numbers that the catalog hands out next.
 
 use platform::args;
-use platform::db::{DbError, Tx};
+use platform::db::{DbError, Matches, Tx};
 
 use crate::domain::{Counters, Revision};
 
@@ -35,14 +35,14 @@ pub(super) async fn lock(tx: &mut Tx) -> Result<Counters, DbError> {
 
 /// Writes the counters that moved.
 pub(super) async fn write(tx: &mut Tx, before: Counters, after: Counters) -> Result<(), DbError> {
+    let mut moved = Vec::new();
     if after.last_revision != before.last_revision {
-        tx.execute(WRITE, args![after.last_revision.next().get(), CHANGES])
-            .await?;
+        moved.push(args![after.last_revision.next().get(), CHANGES]);
     }
     if after.next_id != before.next_id {
         // Ids end at 2^53, far below where the sign begins.
-        tx.execute(WRITE, args![after.next_id.cast_signed(), BOOKS])
-            .await?;
+        moved.push(args![after.next_id.cast_signed(), BOOKS]);
     }
-    Ok(())
+    tx.execute_each(WRITE, moved, Matches::OneEach("id_counters"))
+        .await
 }

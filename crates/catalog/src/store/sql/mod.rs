@@ -44,7 +44,7 @@ impl Store for SqlStore {
     async fn load_books(&self, ids: &[BookId]) -> Result<Vec<Arc<Book>>, DbError> {
         let ids: Arc<[BookId]> = ids.into();
         self.db
-            .read("catalog.load", move |tx| {
+            .read_once("catalog.load", move |tx| {
                 let ids = Arc::clone(&ids);
                 Box::pin(async move { books::load(tx, &ids).await })
             })
@@ -61,7 +61,7 @@ impl Store for SqlStore {
 
     async fn list_changes(&self, after: Revision, limit: u32) -> Result<Vec<Listing>, DbError> {
         self.db
-            .read("catalog.changes", move |tx| {
+            .read_once("catalog.changes", move |tx| {
                 Box::pin(books::list_changes(tx, after, limit))
             })
             .await

@@ -1,9 +1,9 @@
 //! Table `inventory_keys`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use platform::args;
-use platform::db::{DbError, Row, Tx, Value};
+use platform::db::{DbError, Lookup, Row, Tx, Update, Value};
 use types::{BookId, Fingerprint, IdempotencyKey};
 
 use super::stocks::book_of;
@@ -13,26 +13,44 @@ use crate::domain::{FirstAnswer, HeldLine, Hold, HoldState, KeyRow, KeyUse, Meth
 /// Keys with what they were used for, as they are loaded for a batch.
 pub(super) type KeyRows = BTreeMap<IdempotencyKey, KeyRow>;
 
-const SELECT: &str = "SELECT idempotency_key, used_by, fingerprint, reference_id, state, \
-    answer_quantity, book_id, open_version, outstanding, settled, created_at FROM inventory_keys";
+macro_rules! select {
+    () => {
+        "SELECT idempotency_key, used_by, fingerprint, reference_id, state, answer_quantity, \
+         book_id, open_version, outstanding, settled, created_at FROM inventory_keys"
+    };
+}
+
+const SELECT_BY_KEYS: &str = concat!(select!(), " WHERE idempotency_key IN");
+const SELECT_OPEN: &str = concat!(
+    select!(),
+    " WHERE book_id = ? AND reference_id = ? AND open_version IS NOT NULL \
+     ORDER BY open_version LIMIT ?"
+);
 const INSERT: &str = "INSERT INTO inventory_keys (idempotency_key, used_by, fingerprint, \
     reference_id, state, answer_quantity, book_id, open_version, outstanding, settled, \
     created_at) VALUES";
-const UPDATE: &str = "UPDATE inventory_keys SET state = ?, open_version = ?, outstanding = ?, \
-    settled = ? WHERE idempotency_key = ?";
+const UPDATE: Update = Update {
+    table: "inventory_keys",
+    set: &["state", "open_version", "outstanding", "settled"],
+    key: "idempotency_key",
+    guard: None,
+};
 
-/// Reads and locks `keys`, which come ascending, each once; those never used are left out.
+/// Finds and locks `keys`, which come ascending, each once; those never used are left out.
+pub(super) fn locking(keys: BTreeSet<&IdempotencyKey>) -> Lookup<'static> {
+    Lookup {
+        before: SELECT_BY_KEYS,
+        list: keys.into_iter().map(Value::from).collect(),
+        after: "ORDER BY idempotency_key",
+        locks: true,
+    }
+}
+
+/// Reads what [`locking`] found.
 ///
 /// The lines of batches are not here but in the ledger: see `ledger::read_batch_lines`.
-pub(super) async fn lock_keys(tx: &mut Tx, keys: Vec<&IdempotencyKey>) -> Result<KeyRows, DbError> {
-    let before = format!("{SELECT} WHERE idempotency_key IN");
-    let after = format!("ORDER BY idempotency_key{}", tx.for_update());
-    let list = keys.into_iter().map(Value::from).collect();
-    tx.query_in(&before, list, &after)
-        .await?
-        .iter()
-        .map(key_of)
-        .collect()
+pub(super) fn read_keys(rows: &[Row]) -> Result<KeyRows, DbError> {
+    rows.iter().map(key_of).collect()
 }
 
 /// Reads and locks the `limit` oldest open holds that `DeductStock` made of `book` for
@@ -43,11 +61,7 @@ pub(super) async fn lock_open_holds(
     reference: Reference,
     limit: i64,
 ) -> Result<KeyRows, DbError> {
-    let sql = format!(
-        "{SELECT} WHERE book_id = ? AND reference_id = ? AND open_version IS NOT NULL \
-         ORDER BY open_version LIMIT ?{}",
-        tx.for_update()
-    );
+    let sql = format!("{SELECT_OPEN}{}", tx.for_update());
     let rows = tx
         .query(&sql, args![book, reference.as_i64(), limit])
         .await?;
@@ -68,7 +82,7 @@ pub(super) async fn insert_keys(
     .await
 }
 
-/// Writes what became of holds over what [`lock_keys`] and [`lock_open_holds`] read.
+/// Writes what became of holds over what [`locking`] and [`lock_open_holds`] read.
 pub(super) async fn update_holds(
     tx: &mut Tx,
     holds: Vec<(&IdempotencyKey, &Hold)>,
@@ -83,9 +97,8 @@ pub(super) async fn update_holds(
             key.into(),
         ]
     };
-    tx.execute_each(UPDATE, holds.into_iter().map(row).collect())
-        .await?;
-    Ok(())
+    tx.update_rows(&UPDATE, holds.into_iter().map(row).collect())
+        .await
 }
 
 /// Reads the holds that are taken to be open: for audits.

@@ -12,14 +12,30 @@ use crate::domain::{Command, KeyUse, Op, Reference, Release, Rows};
 
 /// Loads all rows that the operations of `batch` read or change.
 pub(super) async fn load_rows(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError> {
-    let named: BTreeSet<&IdempotencyKey> = batch.iter().filter_map(|op| op.command.key()).collect();
-    let mut key_rows = keys::lock_keys(tx, named.into_iter().collect()).await?;
+    let keys: BTreeSet<&IdempotencyKey> = batch.iter().filter_map(|op| op.command.key()).collect();
+    let mut books = books_named(batch);
+    // Which holds are settled, and so which books, is known only when the keys are: balances are locked
+    // last, all in one order. Where nothing is settled, all goes in one round trip.
+    let settles = batch.iter().any(|op| op.command.settles());
+    let at_once = if settles {
+        BTreeSet::new()
+    } else {
+        std::mem::take(&mut books)
+    };
+    let [keys, mut balances] = tx
+        .look_up([keys::locking(keys), stocks::locking(at_once)])
+        .await?;
+    let mut key_rows = keys::read_keys(&keys)?;
     for ((book, reference), limit) in open_holds_needed(batch) {
         key_rows.extend(keys::lock_open_holds(tx, book, reference, limit).await?);
     }
     ledger::read_batch_lines(tx, &mut key_rows).await?;
+    if settles {
+        books.extend(books_held(&key_rows));
+        [balances] = tx.look_up([stocks::locking(books)]).await?;
+    }
     let mut rows = Rows::default();
-    for stock in stocks::lock_stocks(tx, books_touched(batch, &key_rows)).await? {
+    for stock in stocks::read_locked(&balances)? {
         rows.put_stock(stock);
     }
     for (key, row) in key_rows {
@@ -48,17 +64,17 @@ fn open_holds_needed(batch: &[Op]) -> BTreeMap<(BookId, Reference), i64> {
     needed
 }
 
-/// The books that the batch names, and those of the holds that it may end.
-fn books_touched(batch: &[Op], keys: &KeyRows) -> Vec<BookId> {
-    let mut books: BTreeSet<BookId> = batch
-        .iter()
-        .flat_map(|op| op.command.lines())
-        .map(|line| line.book)
-        .collect();
-    for row in keys.values() {
-        if let KeyUse::Hold(hold) = &row.used {
-            books.extend(hold.lines.iter().map(|line| line.book));
-        }
-    }
-    books.into_iter().collect()
+/// The books that the batch names.
+fn books_named(batch: &[Op]) -> BTreeSet<BookId> {
+    let lines = batch.iter().flat_map(|op| op.command.lines());
+    lines.map(|line| line.book).collect()
+}
+
+/// The books of the holds among `keys`.
+fn books_held(keys: &KeyRows) -> impl Iterator<Item = BookId> {
+    let lines = keys.values().filter_map(|row| match &row.used {
+        KeyUse::Hold(hold) => Some(&hold.lines),
+        KeyUse::Answered { .. } | KeyUse::Fence => None,
+    });
+    lines.flatten().map(|line| line.book)
 }

@@ -22,10 +22,6 @@ use super::{LedgerSums, Store, Sums};
 use crate::audit::Audit;
 use crate::domain::{Decision, Op, Stock};
 
-/// How often a batch is tried when another replica uses one of its keys, or stocks one of its
-/// books, between our read and our insert.
-const TRIES_MAX: u32 = 3;
-
 /// Stock in a database of its own.
 #[derive(Clone)]
 pub struct SqlStore {
@@ -36,15 +32,6 @@ impl SqlStore {
     /// Stock in `database`, whose schema is up to date.
     pub const fn new(database: Database) -> Self {
         Self { database }
-    }
-
-    async fn try_apply(&self, batch: Batch<Op>) -> Result<Vec<Decision>, DbError> {
-        self.database
-            .write("apply_stock", move |tx| {
-                let batch = batch.clone();
-                Box::pin(async move { apply_in(tx, &batch).await })
-            })
-            .await
     }
 }
 
@@ -58,20 +45,18 @@ async fn apply_in(tx: &mut Tx, batch: &[Op]) -> Result<Vec<Decision>, DbError> {
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Decision>, DbError> {
-        for _ in 1..TRIES_MAX {
-            match self.try_apply(batch.clone()).await {
-                // The winner's rows are committed by now: the next try reads them.
-                Err(DbError::Duplicate { .. }) => {}
-                result => return result,
-            }
-        }
-        self.try_apply(batch).await
+        self.database
+            .write_keyed("apply_stock", move |tx| {
+                let batch = batch.clone();
+                Box::pin(async move { apply_in(tx, &batch).await })
+            })
+            .await
     }
 
     async fn read_stocks(&self, books: &[BookId]) -> Result<Vec<Stock>, DbError> {
         let books = books.to_vec();
         self.database
-            .read("read_stocks", move |tx| {
+            .read_once("read_stocks", move |tx| {
                 let books = books.clone();
                 Box::pin(async move { stocks::read_stocks(tx, books).await })
             })

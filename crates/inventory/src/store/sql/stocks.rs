@@ -1,7 +1,9 @@
 //! Table `inventories`.
 
+use std::collections::BTreeSet;
+
 use platform::args;
-use platform::db::{DbError, Row, Tx, Value};
+use platform::db::{DbError, Lookup, Row, Tx, Update, Value};
 use types::BookId;
 
 use crate::domain::Stock;
@@ -9,19 +11,32 @@ use crate::domain::Stock;
 const SELECT: &str =
     "SELECT book_id, quantity, reserved, version FROM inventories WHERE book_id IN";
 const INSERT: &str = "INSERT INTO inventories (book_id, quantity, reserved, version) VALUES";
-const UPDATE: &str =
-    "UPDATE inventories SET quantity = ?, reserved = ?, version = ? WHERE book_id = ?";
+const UPDATE: Update = Update {
+    table: "inventories",
+    set: &["quantity", "reserved", "version"],
+    key: "book_id",
+    guard: None,
+};
 
 /// Reads the balances of `books`; those never stocked are left out.
 pub(super) async fn read_stocks(tx: &mut Tx, books: Vec<BookId>) -> Result<Vec<Stock>, DbError> {
-    let rows = tx.query_in(SELECT, values(books), "").await?;
+    let list = books.into_iter().map(Value::from).collect();
+    let rows = tx.query_in(SELECT, list, "").await?;
     rows.iter().map(stock_of).collect()
 }
 
-/// Reads and locks the balances of `books`, which come ascending, each once.
-pub(super) async fn lock_stocks(tx: &mut Tx, books: Vec<BookId>) -> Result<Vec<Stock>, DbError> {
-    let after = format!("ORDER BY book_id{}", tx.for_update());
-    let rows = tx.query_in(SELECT, values(books), &after).await?;
+/// Finds and locks the balances of `books`, which come ascending, each once.
+pub(super) fn locking(books: BTreeSet<BookId>) -> Lookup<'static> {
+    Lookup {
+        before: SELECT,
+        list: books.into_iter().map(Value::from).collect(),
+        after: "ORDER BY book_id",
+        locks: true,
+    }
+}
+
+/// Reads what [`locking`] found.
+pub(super) fn read_locked(rows: &[Row]) -> Result<Vec<Stock>, DbError> {
     rows.iter().map(stock_of).collect()
 }
 
@@ -32,12 +47,11 @@ pub(super) async fn insert_stocks(tx: &mut Tx, stocks: &[Stock]) -> Result<(), D
         .await
 }
 
-/// Writes balances over those that [`lock_stocks`] read.
+/// Writes balances over those that [`locking`] found.
 pub(super) async fn update_stocks(tx: &mut Tx, stocks: &[Stock]) -> Result<(), DbError> {
     let row = |stock: &Stock| args![stock.quantity, stock.reserved, stock.version, stock.book];
-    tx.execute_each(UPDATE, stocks.iter().map(row).collect())
-        .await?;
-    Ok(())
+    tx.update_rows(&UPDATE, stocks.iter().map(row).collect())
+        .await
 }
 
 /// Reads every balance: for audits.
@@ -48,10 +62,6 @@ pub(super) async fn read_all_stocks(tx: &mut Tx) -> Result<Vec<Stock>, DbError> 
         .iter()
         .map(stock_of)
         .collect()
-}
-
-fn values(books: Vec<BookId>) -> Vec<Value> {
-    books.into_iter().map(Value::from).collect()
 }
 
 fn stock_of(row: &Row) -> Result<Stock, DbError> {

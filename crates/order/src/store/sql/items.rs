@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use platform::args;
-use platform::db::{DbError, Row, Tx, Value};
+use platform::db::{DbError, Matches, Row, Tx, Value};
 use types::{BookId, Fen, OrderId, Quantity};
 
 use super::orders::read_id;
@@ -43,7 +43,7 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
             deletes.push(args![*id]);
         }
     }
-    tx.execute_each(DELETE, deletes).await?;
+    tx.execute_each(DELETE, deletes, Matches::Any).await?;
     tx.insert_rows(INSERT, inserts).await
 }
 
@@ -76,7 +76,7 @@ fn group(rows: &[Row]) -> Result<BTreeMap<OrderId, Vec<Item>>, DbError> {
         items
             .entry(read_id(row, 0)?)
             .or_default()
-            .push(read_item(row)?);
+            .push(read_item(row, 1)?);
     }
     Ok(items)
 }
@@ -92,12 +92,13 @@ fn insert_args(order_id: OrderId, line: u32, item: &Item) -> Vec<Value> {
     ]
 }
 
-fn read_item(row: &Row) -> Result<Item, DbError> {
+/// Reads an item whose columns begin at `first`.
+pub(super) fn read_item(row: &Row, first: usize) -> Result<Item, DbError> {
     let corrupt = |what: &str| DbError::corrupt(format!("order_items.{what}"));
     Ok(Item {
-        book_id: BookId::from_i64(row.int(1)?).ok_or_else(|| corrupt("book_id"))?,
-        book_title: row.text(2)?,
-        quantity: Quantity::new(row.int32(3)?).ok_or_else(|| corrupt("quantity"))?,
-        price: Fen::stored(row.int(4)?),
+        book_id: BookId::from_i64(row.int(first)?).ok_or_else(|| corrupt("book_id"))?,
+        book_title: row.text(first + 1)?,
+        quantity: Quantity::new(row.int32(first + 2)?).ok_or_else(|| corrupt("quantity"))?,
+        price: Fen::stored(row.int(first + 3)?),
     })
 }

@@ -1,9 +1,8 @@
 //! The table `leases`.
 
 use platform::args;
-use platform::db::{DbError, Tx, Value};
+use platform::db::{DbError, Lookup, Matches, Row, Tx, Value};
 
-use super::expect_rows;
 use crate::domain::{Change, Lease, Rows, Touched};
 
 const SELECT_BY_NAMES: &str = "SELECT name, holder, expires_at FROM leases WHERE name IN";
@@ -14,14 +13,21 @@ const UPDATE: &str = "UPDATE leases SET holder = ?, expires_at = ? WHERE name = 
 
 const DELETE: &str = "DELETE FROM leases WHERE name = ?";
 
-pub(super) async fn load(tx: &mut Tx, touched: &Touched, rows: &mut Rows) -> Result<(), DbError> {
-    let names = touched
-        .leases
-        .iter()
-        .map(|name| Value::from(*name))
-        .collect();
-    let tail = format!("ORDER BY name{}", tx.for_update());
-    for row in tx.query_in(SELECT_BY_NAMES, names, &tail).await? {
+pub(super) fn locking(touched: &Touched) -> Lookup<'static> {
+    Lookup {
+        before: SELECT_BY_NAMES,
+        list: touched
+            .leases
+            .iter()
+            .map(|name| Value::from(*name))
+            .collect(),
+        after: "ORDER BY name",
+        locks: true,
+    }
+}
+
+pub(super) fn load(found: &[Row], touched: &Touched, rows: &mut Rows) -> Result<(), DbError> {
+    for row in found {
         let name = row.text(0)?;
         if let Some(name) = touched.leases.get(name.as_str()) {
             rows.load_lease(
@@ -47,8 +53,8 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
             Change::Delete(name) => deletes.push(args![*name]),
         }
     }
-    let updated = updates.len();
-    tx.execute_each(DELETE, deletes).await?;
-    expect_rows(tx.execute_each(UPDATE, updates).await?, updated, "leases")?;
+    let leases = Matches::OneEach("leases");
+    tx.execute_each(DELETE, deletes, leases).await?;
+    tx.execute_each(UPDATE, updates, leases).await?;
     tx.insert_rows(INSERT, inserts).await
 }

@@ -34,9 +34,6 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     mysql: include_str!("../../../migrations/mysql/0001_init.sql"),
 }];
 
-/// How often a batch is tried that another replica's row got in the way of.
-const TRIES_MAX: u32 = 3;
-
 /// Orders in a SQL database.
 pub struct SqlStore {
     db: Database,
@@ -46,15 +43,6 @@ impl SqlStore {
     /// The orders in `db`, whose schema is up to date.
     pub const fn new(db: Database) -> Self {
         Self { db }
-    }
-
-    async fn apply_once(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
-        self.db
-            .write("apply_orders", move |tx| {
-                let batch = batch.clone();
-                Box::pin(async move { apply_batch(tx, &batch).await })
-            })
-            .await
     }
 }
 
@@ -71,14 +59,20 @@ async fn load(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError> {
     for op in batch {
         op.touch(&mut touched);
     }
-    let mut rows = Rows::default();
     orders::find_ids_of_requests(tx, &mut touched).await?;
-    orders::load(tx, &touched, &mut rows).await?;
-    tasks::load(tx, &touched, &mut rows).await?;
-    leases::load(tx, &touched, &mut rows).await?;
-    if touched.cursor {
-        rows.load_cursor(feed_cursors::lock(tx).await?);
-    }
+    let [orders, tasks, leases, cursor] = tx
+        .look_up([
+            orders::locking(&touched),
+            tasks::locking(&touched),
+            leases::locking(&touched),
+            feed_cursors::locking(&touched),
+        ])
+        .await?;
+    let mut rows = Rows::default();
+    orders::load(&orders, &mut rows)?;
+    tasks::load(&tasks, &mut rows)?;
+    leases::load(&leases, &touched, &mut rows)?;
+    feed_cursors::load(&cursor, &touched, &mut rows)?;
     Ok(rows)
 }
 
@@ -92,43 +86,23 @@ async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
     feed_cursors::save(tx, rows).await
 }
 
-/// A compare-and-set that found another row than the one that was loaded under a lock: somebody
-/// does not keep to the rules, and nothing of the batch may stand.
-fn expect_rows(touched: u64, expected: usize, table: &str) -> Result<(), DbError> {
-    if u64::try_from(expected).is_ok_and(|expected| expected == touched) {
-        Ok(())
-    } else {
-        let what = format!("{table}: {touched} rows moved where {expected} should have");
-        Err(DbError::Contention(what))
-    }
-}
-
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
-        let mut result = self.apply_once(batch.clone()).await;
-        for _ in 1..TRIES_MAX {
-            // Another replica wrote the same key or lease between our look and our insert: the
-            // next look finds its row.
-            let Err(DbError::Duplicate { .. }) = &result else {
-                break;
-            };
-            result = self.apply_once(batch.clone()).await;
-        }
-        result
+        self.db
+            .write_keyed("apply_orders", move |tx| {
+                let batch = batch.clone();
+                Box::pin(async move { apply_batch(tx, &batch).await })
+            })
+            .await
     }
 
-    async fn find_order(&self, order_no: &OrderNo) -> Result<Option<OrderDetail>, DbError> {
-        let order_no = order_no.clone();
+    async fn find_orders(&self, numbers: &[OrderNo]) -> Result<Vec<OrderDetail>, DbError> {
+        let numbers = numbers.to_vec();
         self.db
-            .read("find_order", move |tx| {
-                let order_no = order_no.clone();
-                Box::pin(async move {
-                    let Some(order) = orders::find_by_number(tx, &order_no).await? else {
-                        return Ok(None);
-                    };
-                    Ok(items::attach(tx, vec![order]).await?.pop())
-                })
+            .read_once("find_orders", move |tx| {
+                let numbers = numbers.clone();
+                Box::pin(async move { orders::find_by_numbers(tx, &numbers).await })
             })
             .await
     }
@@ -140,7 +114,7 @@ impl Store for SqlStore {
     ) -> Result<Option<Order>, DbError> {
         let key = key.clone();
         self.db
-            .read("find_request", move |tx| {
+            .read_once("find_request", move |tx| {
                 let key = key.clone();
                 Box::pin(async move { orders::find_by_request(tx, user_id, &key).await })
             })
@@ -171,7 +145,7 @@ impl Store for SqlStore {
         limit: u32,
     ) -> Result<Vec<DueOrder>, DbError> {
         self.db
-            .read("due_orders", move |tx| {
+            .read_once("due_orders", move |tx| {
                 Box::pin(orders::list_due(tx, stage, until, after, limit))
             })
             .await
@@ -179,7 +153,7 @@ impl Store for SqlStore {
 
     async fn due_tasks(&self, now: UnixMillis, limit: u32) -> Result<Vec<Task>, DbError> {
         self.db
-            .read("due_tasks", move |tx| {
+            .read_once("due_tasks", move |tx| {
                 Box::pin(tasks::list_due(tx, now, limit))
             })
             .await
@@ -187,7 +161,7 @@ impl Store for SqlStore {
 
     async fn parked_tasks(&self, limit: u32) -> Result<Vec<Task>, DbError> {
         self.db
-            .read("parked_tasks", move |tx| {
+            .read_once("parked_tasks", move |tx| {
                 Box::pin(tasks::list_parked(tx, limit))
             })
             .await
@@ -195,13 +169,13 @@ impl Store for SqlStore {
 
     async fn history(&self, id: OrderId) -> Result<Vec<HistoryRow>, DbError> {
         self.db
-            .read("order_history", move |tx| Box::pin(history::list(tx, id)))
+            .read_once("order_history", move |tx| Box::pin(history::list(tx, id)))
             .await
     }
 
     async fn feed_cursor(&self) -> Result<u64, DbError> {
         self.db
-            .read("feed_cursor", |tx| Box::pin(feed_cursors::read(tx)))
+            .read_once("feed_cursor", |tx| Box::pin(feed_cursors::read(tx)))
             .await
     }
 

@@ -1,28 +1,45 @@
 //! The table `orders`.
 
 use platform::args;
-use platform::db::{DbError, Row, Tx, Value};
+use platform::db::{DbError, Lookup, Matches, Row, Tx, Update, Value};
 use types::{
     Fen, Fingerprint, IdempotencyKey, OrderId, OrderNo, OrderStatus, Page, PaymentNo, UnixMillis,
     UserId,
 };
 
-use super::expect_rows;
-use crate::domain::{CancelCause, Change, Order, PaymentRef, RequestKey, Rows, Stage, Touched};
+use super::items::read_item;
+use crate::domain::{
+    CancelCause, Change, Order, OrderDetail, PaymentRef, RequestKey, Rows, Stage, Touched,
+};
 use crate::store::{DueOrder, OrderFilter};
 
-macro_rules! columns {
+macro_rules! columns_after_id {
     () => {
-        "id, order_no, user_id, total, status, created_at, updated_at, expire_at, request_key, \
+        "order_no, user_id, total, status, created_at, updated_at, expire_at, request_key, \
          fingerprint, payment_no, third_party_no, refunded, cancel_cause, cancel_reason"
     };
 }
+
+macro_rules! columns {
+    () => {
+        concat!("id, ", columns_after_id!())
+    };
+}
+
+/// How many they are.
+const COLUMNS: usize = 15;
 
 const INSERT: &str = concat!("INSERT INTO orders (", columns!(), ") VALUES");
 
 const SELECT_BY_IDS: &str = concat!("SELECT ", columns!(), " FROM orders WHERE id IN");
 
-const SELECT_BY_NUMBER: &str = concat!("SELECT ", columns!(), " FROM orders WHERE order_no = ?");
+/// One statement, so that an order and its items are of one moment without a transaction.
+const SELECT_BY_NUMBERS: &str = concat!(
+    "SELECT o.id, ",
+    columns_after_id!(),
+    ", book_id, book_title, quantity, price \
+     FROM orders o LEFT JOIN order_items i ON i.order_id = o.id WHERE order_no IN"
+);
 
 const SELECT_BY_REQUEST: &str =
     concat!("SELECT ", columns!(), " FROM orders WHERE request_key = ?");
@@ -34,10 +51,21 @@ const SELECT_AFTER: &str = concat!(
 );
 
 /// The compare-and-set of every transition.
-const UPDATE: &str = "UPDATE orders \
-    SET status = ?, updated_at = ?, expire_at = ?, payment_no = ?, third_party_no = ?, \
-        refunded = ?, cancel_cause = ?, cancel_reason = ? \
-    WHERE id = ? AND status = ?";
+const UPDATE: Update = Update {
+    table: "orders",
+    set: &[
+        "status",
+        "updated_at",
+        "expire_at",
+        "payment_no",
+        "third_party_no",
+        "refunded",
+        "cancel_cause",
+        "cancel_reason",
+    ],
+    key: "id",
+    guard: Some("status"),
+};
 
 /// Apart from `UPDATE`, so that an ordinary transition leaves the index of keys alone.
 const FREE_REQUEST: &str = "UPDATE orders SET request_key = NULL, fingerprint = NULL WHERE id = ?";
@@ -71,11 +99,18 @@ pub(super) async fn find_ids_of_requests(
     Ok(())
 }
 
-pub(super) async fn load(tx: &mut Tx, touched: &Touched, rows: &mut Rows) -> Result<(), DbError> {
-    let ids = touched.orders.iter().map(|id| Value::from(*id)).collect();
-    let tail = format!("ORDER BY id{}", tx.for_update());
-    for row in tx.query_in(SELECT_BY_IDS, ids, &tail).await? {
-        rows.load_order(read_order(&row)?);
+pub(super) fn locking(touched: &Touched) -> Lookup<'static> {
+    Lookup {
+        before: SELECT_BY_IDS,
+        list: touched.orders.iter().map(|id| Value::from(*id)).collect(),
+        after: "ORDER BY id",
+        locks: true,
+    }
+}
+
+pub(super) fn load(found: &[Row], rows: &mut Rows) -> Result<(), DbError> {
+    for row in found {
+        rows.load_order(read_order(row)?);
     }
     Ok(())
 }
@@ -95,16 +130,34 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
             Change::Delete(id) => deletes.push(args![*id, Stage::Creating.number()]),
         }
     }
-    let (updated, deleted) = (updates.len(), deletes.len());
-    expect_rows(tx.execute_each(DELETE, deletes).await?, deleted, "orders")?;
-    expect_rows(tx.execute_each(UPDATE, updates).await?, updated, "orders")?;
-    tx.execute_each(FREE_REQUEST, frees).await?;
+    let orders = Matches::OneEach("orders");
+    tx.execute_each(DELETE, deletes, orders).await?;
+    tx.update_rows(&UPDATE, updates).await?;
+    tx.execute_each(FREE_REQUEST, frees, orders).await?;
     tx.insert_rows(INSERT, inserts).await
 }
 
-pub(super) async fn find_by_number(tx: &mut Tx, no: &OrderNo) -> Result<Option<Order>, DbError> {
-    let rows = tx.query(SELECT_BY_NUMBER, args![no]).await?;
-    rows.first().map(read_order).transpose()
+/// Reads orders with their items.
+pub(super) async fn find_by_numbers(
+    tx: &mut Tx,
+    numbers: &[OrderNo],
+) -> Result<Vec<OrderDetail>, DbError> {
+    let numbers = numbers.iter().map(Value::from).collect();
+    let tail = "ORDER BY o.id, i.id";
+    let mut found: Vec<OrderDetail> = Vec::new();
+    for row in tx.query_in(SELECT_BY_NUMBERS, numbers, tail).await? {
+        let id = read_id(&row, 0)?;
+        if found.last().is_none_or(|last| last.order.id != id) {
+            found.push(OrderDetail {
+                order: read_order(&row)?,
+                items: Vec::new(),
+            });
+        }
+        if let (Some(last), Some(_)) = (found.last_mut(), row.opt_int(COLUMNS)?) {
+            last.items.push(read_item(&row, COLUMNS)?);
+        }
+    }
+    Ok(found)
 }
 
 pub(super) async fn find_by_request(

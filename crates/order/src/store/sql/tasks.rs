@@ -1,10 +1,9 @@
 //! The table `order_tasks`.
 
 use platform::args;
-use platform::db::{DbError, Row, Tx, Value};
+use platform::db::{DbError, Lookup, Matches, Row, Tx, Value};
 use types::{OrderNo, UnixMillis};
 
-use super::expect_rows;
 use super::orders::{read_count, read_id};
 use crate::domain::{Change, Rows, Task, TaskKey, TaskKind, Touched};
 
@@ -39,11 +38,18 @@ const DELETE: &str = "DELETE FROM order_tasks WHERE order_id = ? AND kind = ?";
 
 const COUNT: &str = "SELECT parked, COUNT(*) FROM order_tasks GROUP BY parked";
 
-pub(super) async fn load(tx: &mut Tx, touched: &Touched, rows: &mut Rows) -> Result<(), DbError> {
-    let orders = touched.tasks_of.iter().map(|id| Value::from(*id)).collect();
-    let tail = format!("ORDER BY order_id, kind{}", tx.for_update());
-    for row in tx.query_in(SELECT_BY_ORDERS, orders, &tail).await? {
-        rows.load_task(read(&row)?);
+pub(super) fn locking(touched: &Touched) -> Lookup<'static> {
+    Lookup {
+        before: SELECT_BY_ORDERS,
+        list: touched.tasks_of.iter().map(|id| Value::from(*id)).collect(),
+        after: "ORDER BY order_id, kind",
+        locks: true,
+    }
+}
+
+pub(super) fn load(found: &[Row], rows: &mut Rows) -> Result<(), DbError> {
+    for row in found {
+        rows.load_task(read(row)?);
     }
     Ok(())
 }
@@ -57,17 +63,9 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
             Change::Delete(key) => deletes.push(args![key.order_id, key.kind.number()]),
         }
     }
-    let (updated, deleted) = (updates.len(), deletes.len());
-    expect_rows(
-        tx.execute_each(DELETE, deletes).await?,
-        deleted,
-        "order_tasks",
-    )?;
-    expect_rows(
-        tx.execute_each(UPDATE, updates).await?,
-        updated,
-        "order_tasks",
-    )?;
+    let tasks = Matches::OneEach("order_tasks");
+    tx.execute_each(DELETE, deletes, tasks).await?;
+    tx.execute_each(UPDATE, updates, tasks).await?;
     tx.insert_rows(INSERT, inserts).await
 }
 

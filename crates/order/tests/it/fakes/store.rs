@@ -81,8 +81,8 @@ impl Store for FlakyStore {
         }
     }
 
-    async fn find_order(&self, order_no: &OrderNo) -> Result<Option<OrderDetail>, DbError> {
-        self.inner.find_order(order_no).await
+    async fn find_orders(&self, numbers: &[OrderNo]) -> Result<Vec<OrderDetail>, DbError> {
+        self.inner.find_orders(numbers).await
     }
 
     async fn find_request(

@@ -5,10 +5,12 @@ mod build;
 mod side_by_side;
 mod suite;
 
+use order::domain::{Cause, Outcome, Stage, Verdict};
 use order::store::MemoryStore;
 use testkit::TestDatabase;
 
-use crate::shop::open_store;
+use crate::shop::{FindOrder, open_store};
+use build::{abandon, confirm, insert, order_no};
 
 /// Declares the suite once for each kind of store.
 macro_rules! on_every_store {
@@ -130,4 +132,46 @@ async fn race_pay_against_expiry(home: &TestDatabase) -> anyhow::Result<()> {
         replica.close().await;
     }
     Ok(())
+}
+
+/// Two replicas over one database: what one wrote down, the other has moved on.
+async fn a_creation_called_off_elsewhere_is_not_confirmed_on(
+    home: &TestDatabase,
+) -> anyhow::Result<()> {
+    let (creator, recovery) = (open_store(home).await?, open_store(home).await?);
+    suite::apply(&*creator, vec![insert(1, 7, None), insert(2, 7, None)]).await?;
+    suite::apply(&*recovery, vec![abandon(1, Cause::Overdue, 20_000)]).await?;
+    let outcomes = suite::apply(&*creator, vec![confirm(1, 50_000), confirm(2, 50_000)]).await?;
+    let verdicts = outcomes.iter().map(|outcome| match outcome {
+        Outcome::Move(Some(moved)) => Some(moved.verdict),
+        _ => None,
+    });
+    assert_eq!(
+        verdicts.collect::<Vec<_>>(),
+        [Some(Verdict::Illegal), Some(Verdict::Now)],
+        "whoever was slower gives way, and holds nobody else up"
+    );
+    let left = recovery.find_order(&order_no(1)).await?;
+    assert_eq!(left.map(|found| found.order.stage), Some(Stage::Abandoned));
+    creator.close().await;
+    recovery.close().await;
+    Ok(())
+}
+
+mod on_sqlite_replicas {
+    #[tokio::test]
+    async fn a_creation_called_off_elsewhere_is_not_confirmed() -> anyhow::Result<()> {
+        let home = super::TestDatabase::sqlite()?;
+        super::a_creation_called_off_elsewhere_is_not_confirmed_on(&home).await
+    }
+}
+
+mod on_mysql_replicas {
+    #[tokio::test]
+    async fn a_creation_called_off_elsewhere_is_not_confirmed() -> anyhow::Result<()> {
+        match super::TestDatabase::mysql().await? {
+            Some(home) => super::a_creation_called_off_elsewhere_is_not_confirmed_on(&home).await,
+            None => Ok(()),
+        }
+    }
 }

@@ -11,7 +11,7 @@ use testkit::TestDatabase;
 use types::{IdempotencyKey, OrderStatus, Page, PaymentStatus, Violations};
 
 use super::build::*;
-use crate::shop::open_store;
+use crate::shop::{FindOrder, open_store};
 
 /// Everything that a store shows of itself, as text.
 pub(super) async fn picture(store: &dyn Store) -> anyhow::Result<String> {

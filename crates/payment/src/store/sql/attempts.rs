@@ -1,7 +1,7 @@
 //! Table `payment_attempts`: one row a try to charge.
 
 use platform::args;
-use platform::db::{DbError, Tx};
+use platform::db::{DbError, Tx, Update};
 
 use super::unsigned;
 use crate::domain::Attempt;
@@ -9,8 +9,12 @@ use crate::domain::Attempt;
 const INSERT: &str = "INSERT INTO payment_attempts (payment_no, order_id, amount, payment_method, \
     state, next_check_at, created_at, updated_at) VALUES";
 
-const UPDATE: &str = "UPDATE payment_attempts SET state = ?, next_check_at = ?, updated_at = ? \
-    WHERE payment_no = ?";
+const UPDATE: Update = Update {
+    table: "payment_attempts",
+    set: &["state", "next_check_at", "updated_at"],
+    key: "payment_no",
+    guard: None,
+};
 
 /// Inserts attempts that began.
 pub(super) async fn insert(
@@ -45,8 +49,7 @@ pub(super) async fn update(
             &attempt.payment_no,
         ]
     });
-    tx.execute_each(UPDATE, each.collect()).await?;
-    Ok(())
+    tx.update_rows(&UPDATE, each.collect()).await
 }
 
 /// How many attempts wait for the gateway's word.

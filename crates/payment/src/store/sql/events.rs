@@ -4,7 +4,7 @@
 //! transaction has committed. So ids are gapless, and a reader who sees event n sees all before it.
 
 use platform::args;
-use platform::db::{DbError, Row, Tx, Value};
+use platform::db::{DbError, Lookup, Matches, Row, Tx, Value};
 use types::{Fen, OrderId, PaymentNo, PaymentStatus};
 
 use super::unsigned;
@@ -16,21 +16,28 @@ const INSERT: &str = "INSERT INTO payment_events (id, order_id, payment_no, amou
 const LIST: &str = "SELECT id, order_id, payment_no, amount, status, created_at \
     FROM payment_events WHERE id > ? ORDER BY id LIMIT ?";
 
-const NEXT_ID: &str = "SELECT next FROM id_counters WHERE name = 'payment_events'";
+const NEXT_ID: &str = "SELECT next FROM id_counters WHERE name IN";
+const COUNTER: &str = "payment_events";
 
-/// Reads the id that the next event gets, and keeps everybody else from taking it.
-pub(super) async fn lock_next_id(tx: &mut Tx) -> Result<u64, DbError> {
-    let sql = format!("{NEXT_ID}{}", tx.for_update());
-    next_id(tx, &sql).await
+/// Finds the counter, where an event may come, and keeps everybody else from moving it.
+pub(super) fn locking_counter(may_append: bool) -> Lookup<'static> {
+    Lookup {
+        before: NEXT_ID,
+        list: if may_append { args![COUNTER] } else { args![] },
+        after: "",
+        locks: true,
+    }
 }
 
 /// The last event's id; 0 where there is none.
 pub(super) async fn last_id(tx: &mut Tx) -> Result<u64, DbError> {
-    Ok(next_id(tx, NEXT_ID).await?.saturating_sub(1))
+    let counter = tx.query_in(NEXT_ID, args![COUNTER], "").await?;
+    Ok(next_id(&counter)?.saturating_sub(1))
 }
 
-async fn next_id(tx: &mut Tx, sql: &str) -> Result<u64, DbError> {
-    match tx.query(sql, args![]).await?.first() {
+/// The id that the next event gets.
+pub(super) fn next_id(counter: &[Row]) -> Result<u64, DbError> {
+    match counter.first() {
         Some(row) => unsigned(row.int(0)?, "id_counters.next"),
         None => Err(DbError::corrupt("id_counters has no row payment_events")),
     }
@@ -39,8 +46,9 @@ async fn next_id(tx: &mut Tx, sql: &str) -> Result<u64, DbError> {
 /// Moves the counter on, in the transaction that inserted the events.
 pub(super) async fn move_next_id(tx: &mut Tx, next_id: u64) -> Result<(), DbError> {
     let sql = "UPDATE id_counters SET next = ? WHERE name = 'payment_events'";
-    tx.execute(sql, vec![signed(next_id)]).await?;
-    Ok(())
+    let counter = Matches::OneEach("id_counters");
+    tx.execute_each(sql, vec![vec![signed(next_id)]], counter)
+        .await
 }
 
 /// Adds events to the end of the feed.

@@ -50,7 +50,7 @@ impl IdSource for SqlStore {
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
         self.database
-            .write("apply payments", move |tx| {
+            .write_keyed("apply payments", move |tx| {
                 Box::pin(apply_batch(tx, batch.clone()))
             })
             .await
@@ -58,7 +58,7 @@ impl Store for SqlStore {
 
     async fn find_record(&self, order_id: OrderId) -> Result<Option<Record>, DbError> {
         self.database
-            .read("find payment", move |tx| {
+            .read_once("find payment", move |tx| {
                 Box::pin(records::find(tx, order_id))
             })
             .await
@@ -66,7 +66,7 @@ impl Store for SqlStore {
 
     async fn list_due(&self, now: UnixMillis, limit: u32) -> Result<Vec<Record>, DbError> {
         self.database
-            .read("list due attempts", move |tx| {
+            .read_once("list due attempts", move |tx| {
                 Box::pin(records::list_due(tx, now, limit))
             })
             .await
@@ -74,7 +74,7 @@ impl Store for SqlStore {
 
     async fn list_events(&self, after: u64, limit: u32) -> Result<Vec<Event>, DbError> {
         self.database
-            .read("list payment events", move |tx| {
+            .read_once("list payment events", move |tx| {
                 Box::pin(events::list(tx, after, limit))
             })
             .await
@@ -97,13 +97,19 @@ impl Store for SqlStore {
 /// that two batches never wait for each other in a circle.
 async fn apply_batch(tx: &mut Tx, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
     let orders: BTreeSet<OrderId> = batch.iter().map(Op::order_id).collect();
-    let records = records::lock(tx, &orders).await?;
-    let next_event_id = if batch.iter().any(Op::may_append_event) {
-        events::lock_next_id(tx).await?
+    let may_append = batch.iter().any(Op::may_append_event);
+    let [records, counter] = tx
+        .look_up([
+            records::locking(&orders),
+            events::locking_counter(may_append),
+        ])
+        .await?;
+    let next_event_id = if may_append {
+        events::next_id(&counter)?
     } else {
         0
     };
-    let mut rows = Rows::new(records, next_event_id);
+    let mut rows = Rows::new(records::read_all(&records)?, next_event_id);
     let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
     write_changes(tx, &mut rows).await?;
     Ok(outcomes)

@@ -1,15 +1,26 @@
 //! Table `payments`: one row an order.
 
 use platform::args;
-use platform::db::{DbError, Tx, Value};
+use platform::db::{DbError, Tx, Update, Value};
 
 use crate::domain::{Payment, ThirdPartyNo};
 
 const INSERT: &str = "INSERT INTO payments (id, payment_no, order_id, amount, status, \
     payment_method, third_party_no, created_at, updated_at) VALUES";
 
-const UPDATE: &str = "UPDATE payments SET payment_no = ?, amount = ?, status = ?, \
-    payment_method = ?, third_party_no = ?, updated_at = ? WHERE order_id = ?";
+const UPDATE: Update = Update {
+    table: "payments",
+    set: &[
+        "payment_no",
+        "amount",
+        "status",
+        "payment_method",
+        "third_party_no",
+        "updated_at",
+    ],
+    key: "order_id",
+    guard: None,
+};
 
 /// Inserts payments of orders that had none.
 pub(super) async fn insert(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), DbError> {
@@ -26,14 +37,7 @@ pub(super) async fn insert(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), Db
             payment.updated_at,
         ]
     });
-    match tx.insert_rows(INSERT, rows.collect()).await {
-        // A row that is not there cannot be locked: another replica inserted it since we looked.
-        // Once more from the start, we shall see it.
-        Err(DbError::Duplicate { index }) => Err(DbError::Contention(format!(
-            "another replica was first in {index}"
-        ))),
-        other => other,
-    }
+    tx.insert_rows(INSERT, rows.collect()).await
 }
 
 /// Writes payments whose rows were there.
@@ -49,8 +53,7 @@ pub(super) async fn update(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), Db
             payment.order_id,
         ]
     });
-    tx.execute_each(UPDATE, each.collect()).await?;
-    Ok(())
+    tx.update_rows(&UPDATE, each.collect()).await
 }
 
 fn third_party_no(payment: &Payment) -> Option<&str> {

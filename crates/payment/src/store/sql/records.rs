@@ -3,32 +3,44 @@
 use std::collections::BTreeSet;
 
 use platform::args;
-use platform::db::{DbError, Row, Tx};
+use platform::db::{DbError, Lookup, Row, Tx};
 use types::{Fen, OrderId, PaymentNo, PaymentStatus, UnixMillis};
 
 use super::unsigned;
 use crate::domain::{Attempt, AttemptState, Method, Payment, Record, ThirdPartyNo};
 
-const SELECT: &str = "SELECT p.id, p.payment_no, p.order_id, p.amount, p.status, p.payment_method, \
-    p.third_party_no, p.created_at, p.updated_at, \
-    a.state, a.next_check_at, a.created_at, a.updated_at \
-    FROM payments p JOIN payment_attempts a ON a.payment_no = p.payment_no";
+macro_rules! select {
+    () => {
+        "SELECT p.id, p.payment_no, p.order_id, p.amount, p.status, p.payment_method, \
+         p.third_party_no, p.created_at, p.updated_at, \
+         a.state, a.next_check_at, a.created_at, a.updated_at \
+         FROM payments p JOIN payment_attempts a ON a.payment_no = p.payment_no"
+    };
+}
 
-/// Reads the records of `orders` and locks them until the transaction ends.
-pub(super) async fn lock(tx: &mut Tx, orders: &BTreeSet<OrderId>) -> Result<Vec<Record>, DbError> {
-    let before = format!("{SELECT} WHERE p.order_id IN");
-    let after = format!("ORDER BY p.order_id{}", tx.for_update());
-    let ids = orders.iter().map(|id| (*id).into()).collect();
-    tx.query_in(&before, ids, &after)
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+const SELECT_BY_ORDERS: &str = concat!(select!(), " WHERE p.order_id IN");
+const SELECT_DUE: &str = concat!(
+    select!(),
+    " WHERE a.next_check_at <= ? ORDER BY a.next_check_at, a.order_id LIMIT ?"
+);
+
+/// Finds the records of `orders` and locks them until the transaction ends.
+pub(super) fn locking(orders: &BTreeSet<OrderId>) -> Lookup<'static> {
+    Lookup {
+        before: SELECT_BY_ORDERS,
+        list: orders.iter().map(|id| (*id).into()).collect(),
+        after: "ORDER BY p.order_id",
+        locks: true,
+    }
+}
+
+/// Reads what [`locking`] found.
+pub(super) fn read_all(found: &[Row]) -> Result<Vec<Record>, DbError> {
+    found.iter().map(read).collect()
 }
 
 pub(super) async fn find(tx: &mut Tx, order_id: OrderId) -> Result<Option<Record>, DbError> {
-    let sql = format!("{SELECT} WHERE p.order_id = ?");
-    tx.query(&sql, args![order_id])
+    tx.query_in(SELECT_BY_ORDERS, args![order_id], "")
         .await?
         .first()
         .map(read)
@@ -40,9 +52,7 @@ pub(super) async fn list_due(
     now: UnixMillis,
     limit: u32,
 ) -> Result<Vec<Record>, DbError> {
-    let sql =
-        format!("{SELECT} WHERE a.next_check_at <= ? ORDER BY a.next_check_at, a.order_id LIMIT ?");
-    tx.query(&sql, args![now, limit])
+    tx.query(SELECT_DUE, args![now, limit])
         .await?
         .iter()
         .map(read)

@@ -1,27 +1,56 @@
-use mysql_async::consts::{ColumnFlags, ColumnType};
+use std::ops::Range;
+
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Column, Conn, Params, Value as MysqlValue};
-use time::{Date, Month, PrimitiveDateTime, Time};
-use types::UnixMillis;
 
 use super::error::{at_commit, before_commit};
-use super::text::{driver_value, push_literal, render};
-use crate::db::{DbError, Row, Value};
+use super::rows::read_row;
+use super::text::{render, render_lookup, render_rows, render_update};
+use crate::db::{Access, DbError, Lookup, Matches, Row, Update, Value};
 
-/// The most text that one round trip carries, in bytes: servers take 16 MiB by default, older ones 4.
+/// With how much text waiting statements are sent, in bytes: servers take 16 MiB by default, older ones 4.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// How many rows one UPDATE changes at the most: each value is looked up in a list of as many.
+const UPDATE_ROWS_MAX: usize = 32;
 
 /// A connection to a server. Dropped, it goes back to its pool; after an error it must be closed.
 pub(in crate::db) struct MysqlConnection {
     connection: Conn,
+    /// What goes with the next round trip.
+    waiting: Waiting,
     /// Requests since they were last taken.
     calls: u64,
 }
 
+/// Statements that nobody needs to hear of yet.
+#[derive(Default)]
+struct Waiting {
+    text: String,
+    /// How many they are.
+    statements: usize,
+    claims: Vec<Claim>,
+}
+
+/// What a statement did.
+#[derive(Default)]
+struct Answer {
+    matched: u64,
+    rows: Vec<mysql_async::Row>,
+}
+
+/// How many rows some of the waiting statements must match together.
+struct Claim {
+    statements: Range<usize>,
+    matches: Matches,
+    /// The lists of arguments behind them.
+    lists: usize,
+}
+
 impl MysqlConnection {
-    pub(super) const fn new(connection: Conn) -> Self {
+    pub(super) fn new(connection: Conn) -> Self {
         Self {
             connection,
+            waiting: Waiting::default(),
             calls: 0,
         }
     }
@@ -37,95 +66,145 @@ impl MysqlConnection {
         drop(task);
     }
 
+    pub(in crate::db) fn begin(&mut self, access: Access) {
+        let statements: &[&str] = match access {
+            Access::ReadOnce => &[],
+            Access::Read => &[
+                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+            ],
+            Access::Write | Access::Migrate => &["START TRANSACTION"],
+        };
+        for statement in statements {
+            self.waiting.next().push_str(statement);
+        }
+    }
+
     pub(in crate::db) async fn query(
         &mut self,
         sql: &str,
-        args: Vec<Value>,
+        args: &[Value],
     ) -> Result<Vec<Row>, DbError> {
-        let args: Vec<_> = args.into_iter().map(driver_value).collect();
-        let params = if args.is_empty() {
-            Params::Empty
-        } else {
-            Params::Positional(args)
-        };
-        self.count_call();
-        let rows: Vec<mysql_async::Row> = self
-            .connection
-            .exec(sql, params)
-            .await
-            .map_err(before_commit)?;
-        rows.into_iter().map(read_row).collect()
+        render(self.waiting.next(), sql, args)?;
+        read_rows(self.send().await?.pop())
+    }
+
+    pub(in crate::db) async fn look_up(
+        &mut self,
+        lookups: &[Lookup<'_>],
+        found: &mut [Vec<Row>],
+    ) -> Result<(), DbError> {
+        let mut asked = Vec::new();
+        for (place, lookup) in lookups.iter().enumerate() {
+            for piece in lookup.pieces() {
+                asked.push((self.waiting.statements, place));
+                render_lookup(self.waiting.next(), lookup, piece);
+            }
+        }
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let mut answers = self.send().await?;
+        for (statement, place) in asked {
+            let rows = read_rows(answers.get_mut(statement).map(std::mem::take))?;
+            if let Some(found) = found.get_mut(place) {
+                found.extend(rows);
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::db) async fn execute(
+        &mut self,
+        sql: &str,
+        args: &[Value],
+    ) -> Result<u64, DbError> {
+        render(self.waiting.next(), sql, args)?;
+        Ok(self.send().await?.pop().unwrap_or_default().matched)
     }
 
     pub(in crate::db) async fn execute_each(
         &mut self,
         sql: &str,
-        each: Vec<Vec<Value>>,
-    ) -> Result<u64, DbError> {
-        let mut matched = 0_u64;
-        let mut text = String::new();
+        each: &[Vec<Value>],
+        matches: Matches,
+    ) -> Result<(), DbError> {
         for args in each {
-            if !text.is_empty() {
-                text.push_str(";\n");
-            }
-            render(&mut text, sql, &args)?;
-            if text.len() >= TEXT_BYTES_MAX {
-                matched = matched.saturating_add(self.run(std::mem::take(&mut text)).await?);
-            }
+            render(self.waiting.next(), sql, args)?;
+            self.waiting.claim(1, matches, 1);
+            self.make_room().await?;
         }
-        if !text.is_empty() {
-            matched = matched.saturating_add(self.run(text).await?);
+        Ok(())
+    }
+
+    pub(in crate::db) async fn update_rows(
+        &mut self,
+        update: &Update,
+        rows: &[Vec<Value>],
+    ) -> Result<(), DbError> {
+        for rows in rows.chunks(UPDATE_ROWS_MAX) {
+            let statements = render_update(update, rows)?;
+            for statement in &statements {
+                self.waiting.next().push_str(statement);
+            }
+            self.waiting
+                .claim(statements.len(), update.matches(), rows.len());
+            self.make_room().await?;
         }
-        Ok(matched)
+        Ok(())
     }
 
     pub(in crate::db) async fn insert_rows(
         &mut self,
         insert: &str,
-        rows: Vec<Vec<Value>>,
+        rows: &[Vec<Value>],
     ) -> Result<(), DbError> {
-        let mut text = String::new();
-        for row in rows {
-            text.push_str(if text.is_empty() { insert } else { "," });
-            text.push_str(" (");
-            for (column, value) in row.iter().enumerate() {
-                if column > 0 {
-                    text.push_str(", ");
-                }
-                push_literal(&mut text, value);
-            }
-            text.push(')');
-            if text.len() >= TEXT_BYTES_MAX {
-                self.run(std::mem::take(&mut text)).await?;
-            }
-        }
-        if !text.is_empty() {
-            self.run(text).await?;
+        let mut rest = rows;
+        while !rest.is_empty() {
+            let taken = render_rows(self.waiting.next(), insert, rest, TEXT_BYTES_MAX);
+            rest = rest.get(taken..).unwrap_or_default();
+            self.make_room().await?;
         }
         Ok(())
     }
 
-    /// Runs statements in one round trip; answers how many rows they matched.
-    async fn run(&mut self, text: String) -> Result<u64, DbError> {
-        self.count_call();
-        let mut result = self
-            .connection
-            .query_iter(text)
-            .await
-            .map_err(before_commit)?;
-        let mut matched = 0_u64;
-        loop {
-            matched = matched.saturating_add(result.affected_rows());
-            if result.is_empty() {
-                return Ok(matched);
-            }
-            // Reading an answer to its end moves on to the next one; a statement that failed comes
-            // up here.
-            result
-                .collect::<mysql_async::Row>()
-                .await
-                .map_err(before_commit)?;
+    /// Has the server carry out what waits.
+    pub(in crate::db) async fn flush(&mut self) -> Result<(), DbError> {
+        if self.waiting.text.is_empty() {
+            return Ok(());
         }
+        self.send().await.map(drop)
+    }
+
+    async fn make_room(&mut self) -> Result<(), DbError> {
+        if self.waiting.text.len() < TEXT_BYTES_MAX {
+            return Ok(());
+        }
+        self.send().await.map(drop)
+    }
+
+    /// Sends what waits, in one round trip; answers what each statement did.
+    ///
+    /// The server stops at the first statement that fails, and the error is that statement's.
+    async fn send(&mut self) -> Result<Vec<Answer>, DbError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.count_call();
+        let result = self.connection.query_iter(waiting.text).await;
+        let mut result = result.map_err(before_commit)?;
+        let mut answers = Vec::with_capacity(waiting.statements);
+        for _ in 0..waiting.statements {
+            let matched = result.affected_rows();
+            // Reading an answer to its end moves on to the next one. The driver keeps the error of a
+            // statement until its answer is asked for: every answer is, or the commit would hear it.
+            let rows = result.collect().await.map_err(before_commit)?;
+            answers.push(Answer { matched, rows });
+        }
+        for claim in waiting.claims {
+            let answers = answers.get(claim.statements).unwrap_or_default();
+            let matched = answers.iter().map(|answer| answer.matched).sum();
+            claim.matches.verify(matched, claim.lists)?;
+        }
+        Ok(answers)
     }
 
     /// How many requests it sent since this was last asked.
@@ -138,6 +217,7 @@ impl MysqlConnection {
     }
 
     pub(in crate::db) async fn script(&mut self, sql: &str) -> Result<(), DbError> {
+        self.flush().await?;
         self.count_call();
         self.connection.query_drop(sql).await.map_err(before_commit)
     }
@@ -151,53 +231,30 @@ impl MysqlConnection {
     }
 }
 
-fn read_row(row: mysql_async::Row) -> Result<Row, DbError> {
-    let columns = row.columns();
-    let values = row.unwrap_raw().into_iter().zip(columns.iter());
-    let read = values.map(|(value, column)| read_value(value.unwrap_or(MysqlValue::NULL), column));
-    Ok(Row::new(read.collect::<Result<_, _>>()?))
+fn read_rows(answer: Option<Answer>) -> Result<Vec<Row>, DbError> {
+    let rows = answer.unwrap_or_default().rows;
+    rows.into_iter().map(read_row).collect()
 }
 
-fn read_value(value: MysqlValue, column: &Column) -> Result<Value, DbError> {
-    match value {
-        MysqlValue::NULL => Ok(Value::Null),
-        MysqlValue::Int(number) => Ok(Value::Int(number)),
-        MysqlValue::UInt(number) => i64::try_from(number)
-            .map(Value::Int)
-            .map_err(|_| DbError::corrupt("a number over 63 bits")),
-        MysqlValue::Date(year, month, day, hour, minute, second, micros) => {
-            let date = Month::try_from(month)
-                .and_then(|month| Date::from_calendar_date(i32::from(year), month, day));
-            let time = Time::from_hms_micro(hour, minute, second, micros);
-            match (date, time) {
-                (Ok(date), Ok(time)) => Ok(Value::Time(moment(PrimitiveDateTime::new(date, time)))),
-                _ => Err(DbError::corrupt("a moment that is not in the calendar")),
-            }
+impl Waiting {
+    /// Where the text of the next statement goes.
+    fn next(&mut self) -> &mut String {
+        if !self.text.is_empty() {
+            self.text.push_str(";\n");
         }
-        MysqlValue::Bytes(bytes) if is_binary(column) => Ok(Value::Bytes(bytes)),
-        MysqlValue::Bytes(bytes) => String::from_utf8(bytes)
-            .map(Value::Text)
-            .map_err(|_| DbError::corrupt("text that is not UTF-8")),
-        MysqlValue::Float(_) | MysqlValue::Double(_) | MysqlValue::Time(..) => {
-            Err(DbError::corrupt("a fraction where there should be none"))
+        self.statements = self.statements.saturating_add(1);
+        &mut self.text
+    }
+
+    /// Says what the last `statements` of them must match together.
+    fn claim(&mut self, statements: usize, matches: Matches, lists: usize) {
+        if matches != Matches::Any {
+            let first = self.statements.saturating_sub(statements);
+            self.claims.push(Claim {
+                statements: first..self.statements,
+                matches,
+                lists,
+            });
         }
     }
-}
-
-/// Decimals, which sums are, count as binary to the server, and are digits all the same.
-fn is_binary(column: &Column) -> bool {
-    column.flags().contains(ColumnFlags::BINARY_FLAG)
-        && column.character_set() == 63
-        && !matches!(
-            column.column_type(),
-            ColumnType::MYSQL_TYPE_DECIMAL | ColumnType::MYSQL_TYPE_NEWDECIMAL
-        )
-}
-
-fn moment(utc: PrimitiveDateTime) -> UnixMillis {
-    let millis = utc
-        .assume_utc()
-        .unix_timestamp_nanos()
-        .div_euclid(1_000_000);
-    UnixMillis::new(i64::try_from(millis).unwrap_or(0))
 }

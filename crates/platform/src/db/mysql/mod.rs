@@ -6,6 +6,7 @@
 
 mod connection;
 mod error;
+mod rows;
 mod server;
 mod text;
 
@@ -36,14 +37,12 @@ const MIGRATE_LIMIT: Duration = Duration::from_hours(1);
 const CONNECTIONS_MAX: usize = 16;
 /// How long a connection may lie idle before it is closed.
 const IDLE_LIMIT: Duration = Duration::from_mins(1);
-/// Statements that a connection keeps prepared.
-const STATEMENTS_CACHED: usize = 128;
 
 /// What every connection is told first. Strictness and isolation are ours to choose, not the
 /// server's; a wait for a row ends before callers have gone.
 const SETUP: [&str; 3] = [
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
-     time_zone = '+00:00', innodb_lock_wait_timeout = 2",
+     time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 2",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET NAMES utf8mb4",
 ];
@@ -162,15 +161,11 @@ where
     W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
 {
     let before_commit = async {
-        tx.script(match access {
-            Access::Read => {
-                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
-                 START TRANSACTION WITH CONSISTENT SNAPSHOT"
-            }
-            Access::Write | Access::Migrate => "START TRANSACTION",
-        })
-        .await?;
-        work(tx).await.inspect(|_| unit.before_commit())
+        tx.begin(access)?;
+        let value = work(tx).await?;
+        tx.flush().await?;
+        unit.before_commit();
+        Ok::<_, DbError>(value)
     };
     let limit = if access == Access::Migrate {
         MIGRATE_LIMIT
@@ -185,7 +180,7 @@ where
             ));
         }
     };
-    match tokio::time::timeout(WORK_LIMIT, tx.commit()).await {
+    match tokio::time::timeout(WORK_LIMIT, tx.commit(access)).await {
         Ok(committed) => {
             committed?;
             unit.after_commit();
@@ -221,7 +216,8 @@ fn options(url: &MysqlUrl) -> Result<OptsBuilder, DbError> {
         .tcp_nodelay(true)
         .tcp_keepalive(Some(Duration::from_secs(10)))
         .client_found_rows(true)
-        .stmt_cache_size(STATEMENTS_CACHED)
+        // Statements go as text, several in a round trip: nothing is ever prepared.
+        .stmt_cache_size(0)
         .setup(SETUP.map(str::to_owned).to_vec()))
 }
 

@@ -11,7 +11,7 @@ const MYSQL_MIN: (u16, u16) = (8, 0);
 const MARIADB_MIN: (u16, u16) = (10, 6);
 
 const READ_SETTINGS: &str = "SELECT @@version, @@session.sql_mode, @@session.time_zone, \
-     @@character_set_connection, @@innodb_flush_log_at_trx_commit";
+     @@character_set_connection, @@session.autocommit, @@innodb_flush_log_at_trx_commit";
 
 /// What the database makes of text where a table does not say it, and columns that cannot hold every
 /// text. The table of migrations is no matter: their names are ASCII.
@@ -43,6 +43,7 @@ pub(super) async fn examine(connection: &mut Conn) -> Result<Found, DbError> {
         ("sql_mode", text(1), "STRICT_ALL_TABLES"),
         ("time_zone", text(2), "+00:00"),
         ("character_set_connection", text(3), "utf8mb4"),
+        ("autocommit", text(4), "1"),
     ];
     let mut mistakes: Vec<String> = release.mistake().into_iter().collect();
     for (setting, value, wanted) in told {
@@ -52,7 +53,7 @@ pub(super) async fn examine(connection: &mut Conn) -> Result<Found, DbError> {
             ));
         }
     }
-    let flushes: i64 = row.get(4).unwrap_or_default();
+    let flushes: i64 = row.get(5).unwrap_or_default();
     if flushes != 1 && !release.is_tidb {
         mistakes.push(format!(
             "innodb_flush_log_at_trx_commit is {flushes}, so a power cut loses acknowledged orders: \

@@ -1,15 +1,16 @@
 //! Statements as text, values spelled out: a whole batch goes in one round trip.
 
+use std::fmt::Write;
+
 use mysql_async::Value as MysqlValue;
 use time::OffsetDateTime;
 use types::UnixMillis;
 
-use crate::db::{DbError, Value};
+use crate::db::{DbError, Lookup, Update, Value};
 
 /// Appends `sql` with each `?` replaced by the literal of the next argument.
 ///
-/// Our statements hold no `?` inside quotes. Literals are the driver's, which escapes for the
-/// strict modes that every connection is set to.
+/// Our statements hold no `?` inside quotes.
 pub(super) fn render(into: &mut String, sql: &str, args: &[Value]) -> Result<(), DbError> {
     let mut args = args.iter();
     let mut pieces = sql.split('?');
@@ -30,8 +31,115 @@ fn mismatch(sql: &str) -> DbError {
     DbError::Broken(format!("arguments do not match: {sql}"))
 }
 
-pub(super) fn push_literal(into: &mut String, value: &Value) {
+/// Appends the statement for one piece of a lookup's list.
+pub(super) fn render_lookup(into: &mut String, lookup: &Lookup<'_>, piece: &[Value]) {
+    into.push_str(lookup.before);
+    into.push_str(" (");
+    push_list(into, piece);
+    into.push_str(") ");
+    into.push_str(lookup.after);
+    if lookup.locks {
+        into.push_str(" FOR UPDATE");
+    }
+}
+
+fn push_list<'v>(into: &mut String, values: impl IntoIterator<Item = &'v Value>) {
+    for (place, value) in values.into_iter().enumerate() {
+        into.push_str(if place == 0 { "" } else { ", " });
+        push_literal(into, value);
+    }
+}
+
+/// Appends `insert` with as many of `rows` as fit `bytes_max`, one at the least; answers how many.
+pub(super) fn render_rows(
+    into: &mut String,
+    insert: &str,
+    rows: &[Vec<Value>],
+    bytes_max: usize,
+) -> usize {
+    into.push_str(insert);
+    let mut taken = 0_usize;
+    for row in rows {
+        into.push_str(if taken == 0 { " (" } else { ", (" });
+        push_list(into, row);
+        into.push(')');
+        taken = taken.saturating_add(1);
+        if into.len() >= bytes_max {
+            break;
+        }
+    }
+    taken
+}
+
+/// Makes one statement for all rows whose guard has the same value: a column whose values differ is
+/// set by a CASE over the keys. Against a statement a row this spares the server parsing, planning
+/// and answering each.
+pub(super) fn render_update(update: &Update, rows: &[Vec<Value>]) -> Result<Vec<String>, DbError> {
+    let mut statements = Vec::new();
+    let mut rest = Vec::with_capacity(rows.len());
+    for row in rows {
+        rest.push(update.parts(row)?);
+    }
+    while let Some((_, _, guard)) = rest.first().copied() {
+        let (same, other): (Vec<_>, Vec<_>) = rest.into_iter().partition(|row| row.2 == guard);
+        rest = other;
+        let mut into = String::from("UPDATE ");
+        into.push_str(update.table);
+        for (place, column) in update.set.iter().enumerate() {
+            into.push_str(if place == 0 { " SET " } else { ", " });
+            into.push_str(column);
+            into.push_str(" = ");
+            let values = same
+                .iter()
+                .filter_map(|row| Some((row.1, row.0.get(place)?)));
+            push_choice(&mut into, update.key, values.collect());
+        }
+        into.push_str(" WHERE ");
+        into.push_str(update.key);
+        into.push_str(" IN (");
+        push_list(&mut into, same.iter().map(|row| row.1));
+        into.push(')');
+        if let (Some(column), Some(value)) = (update.guard, guard) {
+            // As a sum, so that no index serves it: rows are found, and locked, by their keys alone.
+            into.push_str(" AND ");
+            into.push_str(column);
+            into.push_str(" + 0 = ");
+            push_literal(&mut into, value);
+        }
+        statements.push(into);
+    }
+    Ok(statements)
+}
+
+/// The value of one column for each key: the value itself where all have the same.
+fn push_choice(into: &mut String, key: &str, values: Vec<(&Value, &Value)>) {
+    let mut different = values.windows(2).filter(|pair| pair[0].1 != pair[1].1);
+    if let (Some((_, value)), None) = (values.first(), different.next()) {
+        return push_literal(into, value);
+    }
+    into.push_str("CASE ");
+    into.push_str(key);
+    for (key, value) in values {
+        into.push_str(" WHEN ");
+        push_literal(into, key);
+        into.push_str(" THEN ");
+        push_literal(into, value);
+    }
+    into.push_str(" END");
+}
+
+fn push_literal(into: &mut String, value: &Value) {
+    // Writing to a String does not fail.
     match value {
+        Value::Null => into.push_str("NULL"),
+        Value::Int(number) => write!(into, "{number}").unwrap_or_default(),
+        Value::Text(text) => push_text(into, text),
+        // Keys of callers are plain text as a rule, and half as long that way.
+        Value::Bytes(bytes) if is_plain(bytes) => {
+            into.push('\'');
+            into.push_str(str::from_utf8(bytes).unwrap_or_default());
+            into.push('\'');
+        }
         Value::Bytes(bytes) => {
             into.push_str("x'");
             for byte in bytes {
@@ -40,7 +148,24 @@ pub(super) fn push_literal(into: &mut String, value: &Value) {
             }
             into.push('\'');
         }
-        other => into.push_str(&driver_value(other.clone()).as_sql(false)),
+        Value::Time(moment) => push_moment(into, *moment),
+    }
+}
+
+/// Whether it stands for itself between quotes: printable ASCII without quotes and backslashes.
+fn is_plain(bytes: &[u8]) -> bool {
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'\'' | b'"' | b'\\');
+    bytes.iter().all(plain)
+}
+
+/// The driver's literal, but for text in which nothing can need an escape.
+fn push_text(into: &mut String, text: &str) {
+    if is_plain(text.as_bytes()) {
+        into.push('\'');
+        into.push_str(text);
+        into.push('\'');
+    } else {
+        into.push_str(&MysqlValue::Bytes(text.as_bytes().to_vec()).as_sql(false));
     }
 }
 
@@ -48,31 +173,23 @@ fn hex(digit: u8) -> char {
     char::from_digit(digit.into(), 16).unwrap_or('0')
 }
 
-/// A value as the driver takes it.
-pub(super) fn driver_value(value: Value) -> MysqlValue {
-    match value {
-        Value::Null => MysqlValue::NULL,
-        Value::Int(number) => MysqlValue::Int(number),
-        Value::Text(text) => MysqlValue::Bytes(text.into_bytes()),
-        Value::Bytes(bytes) => MysqlValue::Bytes(bytes),
-        Value::Time(moment) => calendar(moment),
-    }
-}
-
-fn calendar(moment: UnixMillis) -> MysqlValue {
+fn push_moment(into: &mut String, moment: UnixMillis) {
     let nanos = i128::from(moment.get()).saturating_mul(1_000_000);
     let utc =
         OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let year = u16::try_from(utc.year()).unwrap_or(1970);
-    MysqlValue::Date(
-        year,
-        utc.month().into(),
-        utc.day(),
-        utc.hour(),
-        utc.minute(),
-        utc.second(),
-        utc.microsecond(),
+    let (date, time) = (utc.date(), utc.time());
+    write!(
+        into,
+        "'{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03}'",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        time.millisecond(),
     )
+    .unwrap_or_default();
 }
 
 #[cfg(test)]
@@ -90,9 +207,42 @@ mod tests {
         render(&mut text, "VALUES (?, ?, ?, ?, ?)", &args).unwrap();
         assert_eq!(
             text,
-            "VALUES (1, '\\'; DROP TABLE books; -- \\\\', x'00ff', '2026-11-22 13:44:05.123000', NULL)"
+            "VALUES (1, '\\'; DROP TABLE books; -- \\\\', x'00ff', '2026-11-22 13:44:05.123', NULL)"
         );
         assert!(render(&mut text, "?", &[]).is_err());
         assert!(render(&mut text, "", &[Value::Int(1)]).is_err());
+    }
+
+    const UPDATE: Update = Update {
+        table: "t",
+        set: &["a", "b"],
+        key: "id",
+        guard: Some("s"),
+    };
+
+    #[test]
+    fn rows_with_the_same_guard_share_an_update_and_equal_values_need_no_case() {
+        let rows = [
+            args![7_i64, "x", 1_i64, 0_i64],
+            args![7_i64, "y", 2_i64, 0_i64],
+            args![8_i64, "z", 3_i64, 1_i64],
+        ];
+        assert_eq!(
+            render_update(&UPDATE, &rows).unwrap(),
+            [
+                "UPDATE t SET a = 7, b = CASE id WHEN 1 THEN 'x' WHEN 2 THEN 'y' END \
+                 WHERE id IN (1, 2) AND s + 0 = 0",
+                "UPDATE t SET a = 8, b = 'z' WHERE id IN (3) AND s + 0 = 1",
+            ]
+        );
+        assert!(render_update(&UPDATE, &[args![1_i64]]).is_err());
+    }
+
+    #[test]
+    fn a_statement_takes_rows_until_it_is_long_enough() {
+        let rows = [args![1_i64, "a"], args![2_i64, "b"], args![3_i64, "c"]];
+        let mut text = String::new();
+        assert_eq!(render_rows(&mut text, "INSERT INTO t VALUES", &rows, 32), 2);
+        assert_eq!(text, "INSERT INTO t VALUES (1, 'a'), (2, 'b')");
     }
 }

@@ -3,8 +3,7 @@ use std::path::Path;
 use rusqlite::types::{Value as SqliteValue, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::db::tx::placeholders;
-use crate::db::{DbError, Row, Value};
+use crate::db::{Access, DbError, Lookup, Matches, Row, Update, Value};
 
 /// Statements that a connection keeps prepared.
 const STATEMENTS_CACHED: usize = 256;
@@ -57,19 +56,47 @@ impl SqliteConnection {
         Ok(answer)
     }
 
+    pub(in crate::db) fn look_up(&mut self, lookup: &Lookup<'_>) -> Result<Vec<Row>, DbError> {
+        let mut found = Vec::new();
+        for piece in lookup.pieces() {
+            let padded = padded(piece);
+            let list = placeholders(padded.len());
+            let sql = format!("{} ({list}) {}", lookup.before, lookup.after);
+            found.append(&mut self.query(&sql, padded)?);
+        }
+        Ok(found)
+    }
+
+    pub(in crate::db) fn begin(&mut self, access: Access) -> Result<(), DbError> {
+        self.script(match access {
+            Access::ReadOnce => return Ok(()),
+            Access::Read => "BEGIN DEFERRED",
+            // Taking the write lock at once: a transaction that reads first and writes later would
+            // fail in the middle where another writer came between.
+            Access::Write | Access::Migrate => "BEGIN IMMEDIATE",
+        })
+    }
+
+    pub(in crate::db) fn execute(&mut self, sql: &str, args: Vec<Value>) -> Result<u64, DbError> {
+        self.run_each(sql, vec![args])
+    }
+
     pub(in crate::db) fn execute_each(
         &mut self,
         sql: &str,
         each: Vec<Vec<Value>>,
-    ) -> Result<u64, DbError> {
-        self.count_call();
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut matched = 0_u64;
-        for args in each {
-            let rows = statement.execute(bound(args))?;
-            matched = matched.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
-        }
-        Ok(matched)
+        matches: Matches,
+    ) -> Result<(), DbError> {
+        let lists = each.len();
+        matches.verify(self.run_each(sql, each)?, lists)
+    }
+
+    pub(in crate::db) fn update_rows(
+        &mut self,
+        update: &Update,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), DbError> {
+        self.execute_each(&update.one_row(), rows, update.matches())
     }
 
     pub(in crate::db) fn insert_rows(
@@ -82,8 +109,23 @@ impl SqliteConnection {
         };
         // In process a cached one-row statement beats one long statement that is parsed anew.
         let sql = format!("{insert} ({})", placeholders(first.len()));
-        self.execute_each(&sql, rows)?;
+        self.run_each(&sql, rows)?;
         Ok(())
+    }
+
+    /// Runs a statement for each list of arguments; answers how many rows were matched in all.
+    fn run_each(&mut self, sql: &str, each: Vec<Vec<Value>>) -> Result<u64, DbError> {
+        if each.is_empty() {
+            return Ok(0);
+        }
+        self.count_call();
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut matched = 0_u64;
+        for args in each {
+            let rows = statement.execute(bound(args))?;
+            matched = matched.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+        }
+        Ok(matched)
     }
 
     /// How often it was called since this was last asked.
@@ -130,5 +172,37 @@ fn read(value: ValueRef<'_>) -> Result<Value, DbError> {
         },
         ValueRef::Blob(bytes) => Ok(Value::Bytes(bytes.to_vec())),
         ValueRef::Real(_) => Err(DbError::corrupt("a fraction where there should be none")),
+    }
+}
+
+/// `?, ?, ?`
+fn placeholders(count: usize) -> String {
+    let mut text = "?, ".repeat(count);
+    text.truncate(text.len().saturating_sub(2));
+    text
+}
+
+/// Repeats the last value until the list is a power of two long, so that the cache of statements
+/// holds those of all lists.
+fn padded(piece: &[Value]) -> Vec<Value> {
+    let mut list = piece.to_vec();
+    if let Some(last) = piece.last() {
+        list.resize(piece.len().next_power_of_two(), last.clone());
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_padded_to_powers_of_two() {
+        let list: Vec<_> = (1..=5_i64).map(Value::from).collect();
+        let padded = padded(&list);
+        assert_eq!(padded.len(), 8);
+        assert_eq!(padded[7], Value::Int(5));
+        assert_eq!(placeholders(3), "?, ?, ?");
+        assert_eq!(placeholders(0), "");
     }
 }

@@ -73,7 +73,7 @@ impl Sqlite {
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
         let pool = match access {
-            Access::Read => &self.readers,
+            Access::Read | Access::ReadOnce => &self.readers,
             Access::Write | Access::Migrate => &self.writer,
         };
         let name = unit.name();
@@ -106,17 +106,11 @@ fn transact<T, W>(tx: &mut Tx, unit: &Unit, access: Access, work: &mut W) -> Res
 where
     W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
 {
-    let begin = match access {
-        Access::Read => "BEGIN DEFERRED",
-        // Taking the write lock at once: a transaction that reads first and writes later would
-        // fail in the middle where another writer came between.
-        Access::Write | Access::Migrate => "BEGIN IMMEDIATE",
-    };
     let whole = async {
-        tx.script(begin).await?;
+        tx.begin(access)?;
         let value = work(tx).await?;
         unit.before_commit();
-        tx.commit().await?;
+        tx.commit(access).await?;
         unit.after_commit();
         Ok(value)
     };

@@ -16,13 +16,14 @@ use types::{IdempotencyKey, OrderStatus, Page, PaymentStatus, Violations};
 
 use super::build::*;
 use super::side_by_side;
+use crate::shop::FindOrder;
 
 pub(super) use orders::*;
 pub(super) use workers::*;
 
 type Checked = anyhow::Result<()>;
 
-async fn apply(store: &dyn Store, ops: Vec<Op>) -> anyhow::Result<Vec<Outcome>> {
+pub(super) async fn apply(store: &dyn Store, ops: Vec<Op>) -> anyhow::Result<Vec<Outcome>> {
     Ok(store.apply(Batch::from(ops)).await?)
 }
 

@@ -1,0 +1,79 @@
+//! What changes rows, as data: each kind of server makes the statements of it that suit it best.
+
+use super::{DbError, Value};
+
+/// An UPDATE of many rows by their key, each row to values of its own.
+///
+/// The arguments of a row: a value for each column of `set`, the key, and, where there is a `guard`,
+/// the value it must still have. Every row must be there and keep its guard, or nothing of the unit
+/// of work happens: this is the compare-and-set of the stores.
+#[derive(Debug, Clone, Copy)]
+pub struct Update {
+    /// The table.
+    pub table: &'static str,
+    /// The columns that are written.
+    pub set: &'static [&'static str],
+    /// The column that names a row.
+    pub key: &'static str,
+    /// A column of numbers that must have kept the value that was read.
+    pub guard: Option<&'static str>,
+}
+
+/// How many rows a statement has to match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matches {
+    /// As many as there are.
+    Any,
+    /// One for each list of arguments, in the table of that name. Fewer mean that somebody changed
+    /// what was read under a lock: nothing of the unit may stand, and it is tried again.
+    OneEach(&'static str),
+}
+
+impl Matches {
+    /// Holds `matched` rows against what `lists` lists of arguments have to match.
+    pub(super) fn verify(self, matched: u64, lists: usize) -> Result<(), DbError> {
+        match self {
+            Self::OneEach(table) if u64::try_from(lists) != Ok(matched) => {
+                Err(DbError::Contention(format!(
+                    "{table}: {matched} rows moved where {lists} should have"
+                )))
+            }
+            Self::OneEach(_) | Self::Any => Ok(()),
+        }
+    }
+}
+
+impl Update {
+    /// What it has to match.
+    pub(super) const fn matches(&self) -> Matches {
+        Matches::OneEach(self.table)
+    }
+
+    /// Takes the arguments of a row apart: the values of `set`, the key, the guard's value.
+    pub(super) fn parts<'r>(
+        &self,
+        row: &'r [Value],
+    ) -> Result<(&'r [Value], &'r Value, Option<&'r Value>), DbError> {
+        match (row.split_at_checked(self.set.len()), self.guard) {
+            (Some((values, [key])), None) => Ok((values, key, None)),
+            (Some((values, [key, guard])), Some(_)) => Ok((values, key, Some(guard))),
+            _ => {
+                let what = format!("arguments do not match the update of {}", self.table);
+                Err(DbError::Broken(what))
+            }
+        }
+    }
+
+    /// The statement for one row, with placeholders in the order of a row's arguments.
+    pub(super) fn one_row(&self) -> String {
+        let set: Vec<_> = self
+            .set
+            .iter()
+            .map(|column| format!("{column} = ?"))
+            .collect();
+        let (table, set, key) = (self.table, set.join(", "), self.key);
+        let guard = self.guard.map(|column| format!(" AND {column} = ?"));
+        let guard = guard.unwrap_or_default();
+        format!("UPDATE {table} SET {set} WHERE {key} = ?{guard}")
+    }
+}
