@@ -21,7 +21,7 @@ pub(crate) struct Binary {
 /// Builds the targets of the copy at `tree` in `target_folder`.
 ///
 /// The folder is the repository's own, so that other people's crates are not built again; cargo keeps
-/// our own apart by their paths. Only tests are built, no programs, whose names would clash.
+/// our own apart by their version. Only tests are built, no programs, whose names would clash.
 pub(crate) fn build(
     tree: &Path,
     target_folder: &Path,

@@ -18,8 +18,8 @@ use crate::workspace::Workspace;
 
 /// How long a suite may take without any fault.
 const BASELINE_LIMIT: Duration = Duration::from_mins(5);
-/// How much longer than without a fault it may take before it counts as hanging. Tests wait up to 30 s
-/// for what should come true; this is longer, so that such a wait ends as a named failure.
+/// How much longer than without a fault it may take before it counts as hanging: longer than a test waits for
+/// what should come true, so that such a wait ends as a named failure.
 const EXTRA: Duration = Duration::from_mins(1);
 /// How often a suite is tried whose first failure did not repeat itself: races are not won every time.
 const TRIES: u32 = 3;

@@ -15,6 +15,9 @@ use serde::Deserialize;
 use crate::binaries::Binary;
 use crate::splice::VARIABLE;
 
+/// How long tests wait for what should come true, in seconds: with most faults it never does.
+const PATIENCE_S: u32 = 10;
+
 /// Which tests are run: `order` (those in the crate), `order/it` (a target of its own), and, after
 /// that, parts of names that narrow it down: `order/it saga feed`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -120,6 +123,7 @@ impl Suite {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.try_clone()?);
+        command.env("BOOKSTORE_TEST_PATIENCE", PATIENCE_S.to_string());
         command.env_remove(VARIABLE);
         if let Some(fault) = fault {
             command.env(VARIABLE, fault);

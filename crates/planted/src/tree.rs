@@ -49,6 +49,9 @@ fn planted(
 ) -> anyhow::Result<Vec<u8>> {
     let content = fs::read(root.join(file))?;
     let places = file.to_str().and_then(|name| places.get(name));
+    if file == Path::new("Cargo.toml") {
+        return Ok(with_own_version(&String::from_utf8(content)?)?.into_bytes());
+    }
     let is_switch = file == Path::new(splice::SWITCH_FILE);
     if places.is_none() && !is_switch {
         return Ok(content);
@@ -59,6 +62,16 @@ fn planted(
         text.push_str(splice::SWITCH);
     }
     Ok(text.into_bytes())
+}
+
+/// Gives the workspace another version. Cargo knows a crate of a workspace by its name, its version and
+/// its path from the workspace's root: else the copy's would be taken for the repository's own.
+fn with_own_version(manifest: &str) -> anyhow::Result<String> {
+    let begin = manifest.find("\nversion = \"").context("no version")?;
+    let end = manifest.get(begin..).and_then(|rest| rest.find("\"\n"));
+    let end = begin + end.context("no end of the version")?;
+    let (before, after) = manifest.split_at(end);
+    Ok(format!("{before}-planted{after}"))
 }
 
 /// Adds every file under `part`, by its path from `root`.
@@ -99,4 +112,20 @@ fn remove_others(tree: &Path, part: &Path, files: &BTreeSet<PathBuf>) -> anyhow:
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_copy_has_a_version_of_its_own() -> anyhow::Result<()> {
+        let manifest = "[workspace.package]\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+        let planted = with_own_version(manifest)?;
+        assert!(
+            planted.contains("version = \"0.1.0-planted\"\n"),
+            "{planted}"
+        );
+        Ok(())
+    }
 }

@@ -25,7 +25,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
-/// How long a condition may take to come true before its test fails.
+/// How long a condition may take to come true before its test fails, unless `BOOKSTORE_TEST_PATIENCE` says
+/// how many seconds: less, where most conditions are expected never to come true.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a condition is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -33,6 +34,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// A new empty folder that goes with the test.
 pub fn temp_dir() -> anyhow::Result<TempDir> {
     TempDir::with_prefix("bookstore-test-").context("cannot make a temporary folder")
+}
+
+fn patience() -> Duration {
+    let told = std::env::var_os("BOOKSTORE_TEST_PATIENCE");
+    let seconds = told.and_then(|text| text.to_str()?.parse().ok());
+    seconds.map_or(PATIENCE, Duration::from_secs)
 }
 
 /// Looks again and again until `probe` finds what it looks for.
@@ -51,7 +58,7 @@ where
             pause(LOOK_EVERY).await;
         }
     };
-    let found = tokio::time::timeout(PATIENCE, looking).await;
+    let found = tokio::time::timeout(patience(), looking).await;
     found.unwrap_or_else(|_| panic!("never came true: {what}"))
 }
 
