@@ -7,9 +7,12 @@ use platform::db::{Database, DatabaseUrl};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use super::left_out;
 use super::process::{Tethered, find_program};
+use super::{left_out, tell};
 use crate::free_port;
+
+/// How often a data folder is made at the most.
+const INSTALL_TRIES: u32 = 3;
 
 /// A MySQL-protocol server for the tests of this process.
 pub struct MysqlServer {
@@ -211,7 +214,22 @@ impl MysqlServer {
     }
 }
 
+/// Makes a data folder. The server that fills it dies now and then where many start at once; another
+/// try begins with an empty folder.
 fn install_data(install: &Path, data: &Path) -> anyhow::Result<()> {
+    for _ in 1..INSTALL_TRIES {
+        match try_to_install_data(install, data) {
+            Err(error) => tell(&format!("once more: {error:#}")),
+            Ok(()) => return Ok(()),
+        }
+        if data.exists() {
+            std::fs::remove_dir_all(data)?;
+        }
+    }
+    try_to_install_data(install, data)
+}
+
+fn try_to_install_data(install: &Path, data: &Path) -> anyhow::Result<()> {
     let ran = Command::new(install)
         .args([
             "--no-defaults",
@@ -223,11 +241,12 @@ fn install_data(install: &Path, data: &Path) -> anyhow::Result<()> {
         .stdin(Stdio::null())
         .output()
         .context("cannot run mariadb-install-db")?;
-    let said = String::from_utf8_lossy(&ran.stdout);
+    let said = [ran.stderr, ran.stdout].concat();
     ensure!(
         ran.status.success(),
-        "mariadb-install-db failed, {}: {said}",
-        ran.status
+        "mariadb-install-db failed, {}: {}",
+        ran.status,
+        String::from_utf8_lossy(&said)
     );
     Ok(())
 }
