@@ -7,6 +7,7 @@
 //!
 //! - `BOOKSTORE_TEST_CRASH_PAIRS`: how many pairs are tried on each stage; `all`: all, and every passage of
 //!   every point;
+//! - `BOOKSTORE_TEST_CRASH_STORIES`: each point in every story that comes by it, not in one;
 //! - `BOOKSTORE_TEST_CRASH_SEED`: which;
 //! - `BOOKSTORE_TEST_CRASH_SHOPS`: how many shops are open at once;
 //! - `BOOKSTORE_TEST_CRASH_ONLY`: one run again, as a violation names it;
@@ -57,11 +58,10 @@ async fn prove(stage: Stage) -> anyhow::Result<()> {
     if let Some(only) = setting("BOOKSTORE_TEST_CRASH_ONLY") {
         return repeat(stage, &only).await;
     }
-    let depth = match pairs()? {
-        usize::MAX => Depth::EveryPassage,
-        // Four processes to start each time.
-        _ if stage.is_on_servers() => Depth::Once,
-        _ => Depth::EveryStory,
+    let depth = match (pairs()?, setting("BOOKSTORE_TEST_CRASH_STORIES")) {
+        (usize::MAX, _) => Depth::EveryPassage,
+        (_, Some(_)) => Depth::EveryStory,
+        (_, None) => Depth::Once,
     };
     let mut matrix = Matrix::open(stage).await?;
     matrix.crash_singly(depth).await?;

@@ -87,6 +87,7 @@ pub(crate) fn list_points(on_servers: bool) -> anyhow::Result<BTreeSet<String>> 
             effects.extend(literals_after(&text, "crash::around("));
             if path.starts_with("store/sql/") {
                 units.extend(literals_after(&text, ".write("));
+                units.extend(literals_after(&text, ".write_keyed("));
             }
             if path.starts_with("domain/") {
                 let prefix = format!("{name}.");
