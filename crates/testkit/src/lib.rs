@@ -45,7 +45,7 @@ fn patience() -> Duration {
 /// Looks again and again until `probe` finds what it looks for.
 ///
 /// # Panics
-/// With `what`, where it did not come true within 30 s.
+/// With `what`, where it did not come true in time.
 pub async fn eventually<T, F>(what: &str, mut probe: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
