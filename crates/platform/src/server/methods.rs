@@ -7,6 +7,23 @@ use std::time::Duration;
 use metrics::{Counter, Histogram};
 use prost::Message;
 use prost_types::FileDescriptorSet;
+use tonic_reflection::pb::{v1, v1alpha};
+
+/// What every port answers beside its own services, and what describes it.
+const ON_EVERY_PORT: [(&str, &[u8]); 3] = [
+    (
+        "grpc.health.v1.Health",
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+    ),
+    (
+        "grpc.reflection.v1.ServerReflection",
+        v1::FILE_DESCRIPTOR_SET,
+    ),
+    (
+        "grpc.reflection.v1alpha.ServerReflection",
+        v1alpha::FILE_DESCRIPTOR_SET,
+    ),
+];
 
 /// The methods on one port, by path. Nothing else ever becomes a label: a path is a caller's text.
 #[derive(Debug, Clone)]
@@ -31,16 +48,20 @@ struct Handles {
 }
 
 impl Methods {
-    /// The methods of those services in `descriptor_sets` that are among `served`.
-    pub(super) fn of(service: &'static str, served: &[&str], descriptor_sets: &[&[u8]]) -> Self {
+    /// The methods on the port of `service`, which serves the gRPC services `served`.
+    pub(super) fn of(service: &'static str, served: &[&str]) -> Self {
+        let is_here = |path: &str| {
+            served.contains(&path) || ON_EVERY_PORT.iter().any(|(name, _)| *name == path)
+        };
+        let described = ON_EVERY_PORT.map(|(_, described)| described);
         let mut known = HashMap::new();
-        for bytes in descriptor_sets {
+        for bytes in [api::FILE_DESCRIPTOR_SET].into_iter().chain(described) {
             // One that cannot be read is reported by reflection, which needs it too.
-            for file in FileDescriptorSet::decode(*bytes).unwrap_or_default().file {
+            for file in FileDescriptorSet::decode(bytes).unwrap_or_default().file {
                 let package = file.package().to_owned();
                 for described in &file.service {
                     let path = format!("{package}.{}", described.name());
-                    if !served.contains(&path.as_str()) {
+                    if !is_here(&path) {
                         continue;
                     }
                     for method in &described.method {
@@ -105,12 +126,24 @@ mod tests {
 
     #[test]
     fn only_methods_that_are_served_have_a_name() {
-        let served = ["grpc.health.v1.Health"];
-        let sets = [tonic_health::pb::FILE_DESCRIPTOR_SET, &b"\xff"[..]];
-        let methods = Methods::of("test", &served, &sets);
-        assert_eq!(methods.at("/grpc.health.v1.Health/Check").name, "Check");
-        for strange in ["/grpc.health.v1.Health/Chock", "/catalog.v1.X/GetBook", ""] {
-            assert_eq!(methods.at(strange).name, "unknown", "{strange}");
+        let methods = Methods::of("catalog", &["catalog.v1.CatalogService"]);
+        let served = [
+            "/catalog.v1.CatalogService/GetBook",
+            "/grpc.health.v1.Health/Check",
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        ];
+        for path in served {
+            assert!(path.ends_with(&methods.at(path).name), "{path}");
+        }
+        let strange = [
+            "/catalog.v1.CatalogService/GetBooks",
+            "/catalog.v1.X/GetBook",
+            "/order.v1.OrderService/GetOrder",
+            "",
+        ];
+        for path in strange {
+            assert_eq!(methods.at(path).name, "unknown", "{path}");
         }
     }
 }

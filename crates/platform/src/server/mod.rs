@@ -30,12 +30,6 @@ use shell::Shell;
 
 /// The largest request, in bytes: the largest legal one is a book with its description.
 pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
-/// What describes everything that is served.
-const DESCRIPTOR_SETS: [&[u8]; 2] = [
-    api::FILE_DESCRIPTOR_SET,
-    tonic_health::pb::FILE_DESCRIPTOR_SET,
-];
-const HEALTH: &str = "grpc.health.v1.Health";
 /// How long running calls may take to finish once a drain began.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 /// How long workers and sagas may take to finish after that.
@@ -184,11 +178,6 @@ impl RunningServiceBuilder {
         self
     }
 
-    /// The services whose calls are counted by method.
-    fn counted(&self) -> Vec<&'static str> {
-        self.served.iter().copied().chain([HEALTH]).collect()
-    }
-
     /// The service, with health and reflection beside its own methods.
     pub async fn build(mut self) -> RunningService {
         let (health, health_service) = tonic_health::server::health_reporter();
@@ -211,7 +200,7 @@ impl RunningServiceBuilder {
                 tracing::error!(%error, "the descriptor set cannot be read: no reflection");
             }
         }
-        let methods = Methods::of(self.name, &self.counted(), &DESCRIPTOR_SETS);
+        let methods = Methods::of(self.name, &self.served);
         let routes = self.routes.routes().prepare();
         RunningService {
             name: self.name,
@@ -226,11 +215,10 @@ impl RunningServiceBuilder {
 
 /// Tells of the services on this port alone, though one descriptor set describes them all.
 fn reflection(served: &[&str]) -> tonic_reflection::server::Builder<'static> {
-    let builder = tonic_reflection::server::Builder::configure().with_service_name(HEALTH);
-    let builder = DESCRIPTOR_SETS.into_iter().fold(
-        builder,
-        tonic_reflection::server::Builder::register_encoded_file_descriptor_set,
-    );
+    let builder = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(api::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .with_service_name("grpc.health.v1.Health");
     served
         .iter()
         .fold(builder, |builder, name| builder.with_service_name(*name))

@@ -218,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn bytes_that_do_not_decode_are_the_callers_mistake() {
         let (_, health) = tonic_health::server::health_reporter();
-        let methods = Methods::of("test", &[], &[]);
+        let methods = Methods::of("test", &[]);
         let mut shell = Shell::new("test", Locale::Zh, methods, Routes::new(health));
         // A frame of three bytes that are no message.
         let garbage = axum::body::Body::from(&b"\0\0\0\0\x03\xff\xff\xff"[..]);
