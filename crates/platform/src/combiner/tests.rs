@@ -1,0 +1,171 @@
+//! Proves what a caller can rely on: bounds, order, lone faults, a drain that loses nothing.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::tasks::Tasks;
+
+/// Adds numbers, batch by batch; a batch waits at the gate. 13 is refused by the "database".
+struct Adder {
+    /// Gets a permit for each batch that arrives at the gate.
+    arrived: Semaphore,
+    gate: Semaphore,
+    batches: std::sync::Mutex<Vec<usize>>,
+}
+
+#[async_trait]
+impl BatchWriter for Arc<Adder> {
+    type Op = u64;
+    type Out = u64;
+
+    fn name(_: &u64) -> &'static str {
+        "add"
+    }
+
+    async fn write(&self, batch: Batch<u64>) -> Result<Vec<u64>, DbError> {
+        self.arrived.add_permits(1);
+        self.gate.acquire().await.unwrap().forget();
+        if batch.contains(&13) {
+            return Err(DbError::Broken("unlucky".to_owned()));
+        }
+        self.batches.lock().unwrap().push(batch.len());
+        Ok(batch.iter().map(|number| number + 1).collect())
+    }
+}
+
+fn adder(limits: CombinerLimits) -> (Combiner<u64, u64>, Arc<Adder>) {
+    let adder = Arc::new(Adder {
+        arrived: Semaphore::new(0),
+        gate: Semaphore::new(0),
+        batches: std::sync::Mutex::default(),
+    });
+    (Combiner::start("test", Arc::clone(&adder), limits), adder)
+}
+
+fn soon() -> Deadline {
+    Deadline::after(Duration::from_secs(30))
+}
+
+/// Sends a first operation and waits until the writer stands at the gate with it.
+async fn occupy(
+    combiner: &Combiner<u64, u64>,
+    adder: &Adder,
+) -> impl Future<Output = Result<u64, WriteError>> {
+    let first = combiner.clone();
+    let task = Tasks::new().run("first", async move { first.submit(0, soon()).await });
+    adder.arrived.acquire().await.unwrap().forget();
+    async move { task.await.unwrap() }
+}
+
+/// Waits until `len` operations are in the queue.
+async fn queued(combiner: &Combiner<u64, u64>, len: usize) {
+    while combiner.queue.max_capacity() - combiner.queue.capacity() < len {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn all_who_wait_go_into_one_batch_and_each_hears_its_own_answer() {
+    let (combiner, adder) = adder(CombinerLimits::default());
+    let first = occupy(&combiner, &adder).await;
+    let all = join_all((100..200).map(|op| combiner.submit(op, soon())));
+    let open = async {
+        queued(&combiner, 100).await;
+        adder.gate.add_permits(2);
+    };
+    let (answers, ()) = tokio::join!(all, open);
+    assert_eq!(first.await.unwrap(), 1);
+    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    assert_eq!(answers, (101..=200).collect::<Vec<_>>());
+    assert_eq!(*adder.batches.lock().unwrap(), [1, 100]);
+}
+
+#[tokio::test]
+async fn more_than_a_batch_can_take_is_applied_in_several_and_nobody_is_forgotten() {
+    let (combiner, adder) = adder(CombinerLimits {
+        queue_len_max: 100,
+        batch_len_max: 4,
+    });
+    let first = occupy(&combiner, &adder).await;
+    let all = join_all((100..110).map(|op| combiner.submit(op, soon())));
+    let open = async {
+        queued(&combiner, 10).await;
+        adder.gate.add_permits(10);
+    };
+    let (answers, ()) = tokio::join!(all, open);
+    assert_eq!(first.await.unwrap(), 1);
+    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    assert_eq!(answers, (101..=110).collect::<Vec<_>>());
+    assert_eq!(*adder.batches.lock().unwrap(), [1, 4, 4, 2]);
+}
+
+#[tokio::test]
+async fn one_bad_operation_fails_alone() {
+    let (combiner, adder) = adder(CombinerLimits::default());
+    adder.gate.add_permits(1000);
+    let answers = join_all([1, 13, 2].map(|op| combiner.submit(op, soon()))).await;
+    assert_eq!(answers[0].as_ref().unwrap(), &2);
+    assert!(matches!(
+        answers[1],
+        Err(WriteError::Db(DbError::Broken(_)))
+    ));
+    assert_eq!(answers[2].as_ref().unwrap(), &3);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_and_a_late_operation_is_dropped() {
+    let (combiner, adder) = adder(CombinerLimits {
+        queue_len_max: 1,
+        batch_len_max: 8,
+    });
+    let first = occupy(&combiner, &adder).await;
+    let late = combiner.submit(1, Deadline::after(Duration::ZERO));
+    let refused = async {
+        queued(&combiner, 1).await;
+        let refused = combiner.submit(2, soon()).await;
+        adder.gate.add_permits(10);
+        refused
+    };
+    let (late, refused) = tokio::join!(late, refused);
+    assert!(matches!(late, Err(WriteError::TooLate)));
+    assert!(matches!(refused, Err(WriteError::Overloaded)));
+    assert_eq!(first.await.unwrap(), 1);
+    assert_eq!(*adder.batches.lock().unwrap(), [1]);
+}
+
+#[tokio::test]
+async fn closing_applies_what_waits_and_refuses_the_rest() {
+    let (combiner, adder) = adder(CombinerLimits::default());
+    let first = occupy(&combiner, &adder).await;
+    let waiting = combiner.submit(5, soon());
+    let closing = async {
+        queued(&combiner, 1).await;
+        adder.gate.add_permits(10);
+        combiner.close().await;
+    };
+    let (waiting, ()) = tokio::join!(waiting, closing);
+    assert_eq!(first.await.unwrap(), 1);
+    assert_eq!(waiting.unwrap(), 6);
+    assert!(matches!(
+        combiner.submit(6, soon()).await,
+        Err(WriteError::Stopped)
+    ));
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_leaves_a_whole_effect() {
+    let (combiner, adder) = adder(CombinerLimits::default());
+    let first = occupy(&combiner, &adder).await;
+    {
+        let gone = combiner.submit(5, soon());
+        futures::pin_mut!(gone);
+        assert!(futures::poll!(gone).is_pending());
+    }
+    adder.gate.add_permits(10);
+    first.await.unwrap();
+    combiner.close().await;
+    assert_eq!(adder.batches.lock().unwrap().iter().sum::<usize>(), 2);
+}
