@@ -212,6 +212,42 @@ async fn many_rows_are_updated_at_once_each_to_its_own_values() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_are_updated_by_keys_that_differ_in_a_byte_alone() {
+    const BY_SECRET: Update = Update {
+        table: "things",
+        set: &["amount"],
+        key: "secret",
+        guard: None,
+    };
+    on_all(|url| async move {
+        let database = open(&url).await;
+        let keys: [&[u8]; 7] = [b"a", b"A", b"a ", b"a\0", b"\xc3\xa4", b"'a'", b"a\\"];
+        let rows = |of: fn(i64) -> i64| {
+            let row = move |(id, key)| args![id, of(id), key];
+            (1_i64..).zip(keys).map(row).collect::<Vec<_>>()
+        };
+        let (inserted, updated) = (rows(|id| id), rows(|id| id * 10));
+        let read = database.write("bytes", move |tx| {
+            let inserted = inserted.clone();
+            let updated = updated.iter().map(|row| row[1..].to_vec()).collect();
+            Box::pin(async move {
+                let insert = "INSERT INTO things (id, amount, secret) VALUES";
+                tx.insert_rows(insert, inserted).await?;
+                tx.update_rows(&BY_SECRET, updated).await?;
+                tx.query("SELECT id, amount FROM things", args![]).await
+            })
+        });
+        let read = read.await.unwrap();
+        assert_eq!(read.len(), keys.len());
+        for row in read {
+            assert_eq!(row.int(1).unwrap(), row.int(0).unwrap() * 10);
+        }
+        database.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_is_not_as_it_was_read_rolls_the_unit_back() {
     on_all(|url| async move {
         let database = open(&url).await;
