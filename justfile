@@ -17,9 +17,9 @@ doc:
 test:
     cargo test --workspace
 
-# Aborts the system that often, at random points on all stores, and prints what it counted.
-crash-long ABORTS="5000":
-    BOOKSTORE_TEST_CRASH_LONG={{ABORTS}} cargo test -p bookstore-e2e --test crash_matrix thousands -- --ignored --nocapture
+# Kills the system that often, at random points on all stores, and prints what it counted.
+crash-long KILLS="5000":
+    BOOKSTORE_TEST_CRASH_LONG={{KILLS}} cargo test -p bookstore-e2e --test crash_matrix thousands -- --ignored --nocapture
 
 # Licences, sources, advisories; needs cargo-deny.
 deny:

@@ -1,10 +1,10 @@
-//! Crash points: named moments at which a test has the process abort.
+//! Crash points: named moments at which a test has the process killed.
 //!
 //! Only the cargo feature `crash-points` puts anything behind them; without it every function in here
 //! is empty and the compiler leaves nothing of it. With it, two variables steer the process:
 //!
-//! - `BOOKSTORE_TEST_CRASH=NAME` or `NAME:N` aborts it when it comes by `NAME` the first or the Nth
-//!   time, as a power cut would: no drain, no rollback, no goodbye;
+//! - `BOOKSTORE_TEST_CRASH=NAME` or `NAME:N` kills it when it comes by `NAME` the first or the Nth
+//!   time, as `kill -9` does: no drain, no rollback, no goodbye;
 //! - `BOOKSTORE_TEST_CRASH_LOG=FILE` appends the name of every point that it passes.
 //!
 //! Points are generic, so a new step gets its own by itself: every unit of work of a database before

@@ -7,11 +7,11 @@
 //!
 //! - `BOOKSTORE_TEST_CRASH_PAIRS`: how many pairs are tried on each stage; `all`: all, and every passage of
 //!   every point;
-//! - `BOOKSTORE_TEST_CRASH_STORIES`: each point in every story that comes by it, not in one;
+//! - `BOOKSTORE_TEST_CRASH_ONCE`: each point in one story, not in every one that comes by it;
 //! - `BOOKSTORE_TEST_CRASH_SEED`: which;
 //! - `BOOKSTORE_TEST_CRASH_SHOPS`: how many shops are open at once;
 //! - `BOOKSTORE_TEST_CRASH_ONLY`: one run again, as a violation names it;
-//! - `BOOKSTORE_TEST_CRASH_LONG`: how many aborts the long run makes.
+//! - `BOOKSTORE_TEST_CRASH_LONG`: how many kills the long run makes.
 
 mod matrix;
 mod points;
@@ -43,12 +43,12 @@ async fn a_crash_at_any_point_changes_nothing_on_mariadb_and_redis() -> anyhow::
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "runs for hours; `just crash-long`"]
 async fn thousands_of_crashes_change_nothing() -> anyhow::Result<()> {
-    let aborts = usize::try_from(setting_number("BOOKSTORE_TEST_CRASH_LONG", 5000))?;
+    let kills = usize::try_from(setting_number("BOOKSTORE_TEST_CRASH_LONG", 5000))?;
     let sqlite = Matrix::open(Stage::sqlite()?).await?;
     let servers = Stage::servers().await?.context("there are no servers")?;
     let servers = Matrix::open(servers).await?;
-    let (half, seed) = (aborts / 2, seed());
-    let halves = [sqlite.storm(half, seed), servers.storm(aborts - half, seed)];
+    let (half, seed) = (kills / 2, seed());
+    let halves = [sqlite.storm(half, seed), servers.storm(kills - half, seed)];
     let found: usize = futures::future::try_join_all(halves).await?.iter().sum();
     ensure!(found == 0, "{found} violations");
     Ok(())
@@ -58,10 +58,12 @@ async fn prove(stage: Stage) -> anyhow::Result<()> {
     if let Some(only) = setting("BOOKSTORE_TEST_CRASH_ONLY") {
         return repeat(stage, &only).await;
     }
-    let depth = match (pairs()?, setting("BOOKSTORE_TEST_CRASH_STORIES")) {
-        (usize::MAX, _) => Depth::EveryPassage,
-        (_, Some(_)) => Depth::EveryStory,
-        (_, None) => Depth::Once,
+    let depth = match pairs()? {
+        usize::MAX => Depth::EveryPassage,
+        // Four processes to start each time.
+        _ if stage.is_on_servers() => Depth::Once,
+        _ if setting("BOOKSTORE_TEST_CRASH_ONCE").is_some() => Depth::Once,
+        _ => Depth::EveryStory,
     };
     let mut matrix = Matrix::open(stage).await?;
     matrix.crash_singly(depth).await?;

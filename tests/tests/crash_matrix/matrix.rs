@@ -43,10 +43,10 @@ pub(crate) struct Matrix {
     pairs: BTreeSet<(usize, Target, Target)>,
     /// Points that were passed, ever.
     passed: BTreeSet<String>,
-    /// Points at which a process was aborted.
+    /// Points at which a process was killed.
     crashed: BTreeSet<String>,
     runs: usize,
-    aborts: usize,
+    kills: usize,
     violations: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ impl Matrix {
             passed,
             crashed: BTreeSet::new(),
             runs: 0,
-            aborts: 0,
+            kills: 0,
             violations: Vec::new(),
         })
     }
@@ -133,11 +133,11 @@ impl Matrix {
         self.run_all(plans).await
     }
 
-    /// Crashes at random, several times a run, until `aborts` processes were aborted; answers how many
+    /// Crashes at random, several times a run, until `kills` processes were killed; answers how many
     /// violations there were.
-    pub(crate) async fn storm(mut self, aborts: usize, seed: u64) -> anyhow::Result<usize> {
+    pub(crate) async fn storm(mut self, kills: usize, seed: u64) -> anyhow::Result<usize> {
         let mut dice = StdRng::seed_from_u64(seed);
-        while self.aborts < aborts {
+        while self.kills < kills {
             let plans = (0..self.shops * 8).map(|_| self.draw(&mut dice)).collect();
             self.run_all(plans).await?;
         }
@@ -203,7 +203,7 @@ impl Matrix {
             self.violations.push(again);
             return;
         };
-        self.aborts += outcome.met.len();
+        self.kills += outcome.met.len();
         for life in &outcome.lives {
             self.passed.extend(life.keys().cloned());
         }
@@ -224,11 +224,11 @@ impl Matrix {
     /// What was done, in a line.
     pub(crate) fn summary(&self) -> String {
         format!(
-            "crash matrix on {}: {} points crashed at, {} runs, {} aborts, {} violations",
+            "crash matrix on {}: {} points crashed at, {} runs, {} kills, {} violations",
             self.stage.name,
             self.crashed.len(),
             self.runs,
-            self.aborts,
+            self.kills,
             self.violations.len()
         )
     }

@@ -42,7 +42,7 @@ impl fmt::Display for Plan {
 /// How a run went.
 pub(crate) struct Outcome {
     pub(crate) facts: Facts,
-    /// The targets that were met, each an abort.
+    /// The targets that were met, each a kill.
     pub(crate) met: Vec<Target>,
     /// What was passed in each life of the shop.
     pub(crate) lives: Vec<Passed>,

@@ -4,9 +4,11 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 
+use rustix::process::{Signal, getpid, kill_process};
+
 use crate::config::variable;
 
-/// Where to abort, as `NAME` or `NAME:N`; empty means nowhere.
+/// Where to die, as `NAME` or `NAME:N`; empty means nowhere.
 const TARGET: &str = "BOOKSTORE_TEST_CRASH";
 /// The file that the points passed are written to.
 const LOG: &str = "BOOKSTORE_TEST_CRASH_LOG";
@@ -26,7 +28,7 @@ struct Orders {
 
 struct Target {
     name: String,
-    /// How often it is still passed before the process aborts.
+    /// How often it is still passed before the process is killed.
     turns: AtomicU32,
 }
 
@@ -53,9 +55,17 @@ impl Orders {
             tracing::error!(%error, "{LOG}");
         }
         if self.target.as_ref().is_some_and(|target| target.is(name)) {
-            std::process::abort();
+            die();
         }
     }
+}
+
+/// Ends the process as `kill -9` does.
+fn die() -> ! {
+    let killed = kill_process(getpid(), Signal::KILL);
+    // Nobody comes by here, unless the kernel refused.
+    tracing::error!(?killed, "the process lives on");
+    std::process::abort()
 }
 
 impl Target {
