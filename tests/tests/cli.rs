@@ -391,7 +391,7 @@ async fn shelf(clients: &Clients) -> anyhow::Result<Vec<(Book, i32)>> {
 #[tokio::test]
 async fn the_classics_are_imported_whole() -> anyhow::Result<()> {
     let shop = Shop::open().await?;
-    let list = bookstore_e2e::repository().join("data/classics-zh.csv");
+    let list = bookstore_e2e::repository().join("samples/classics-zh.csv");
     let rows = import(&shop, &list).await?;
     let clients = shop.clients()?;
     let total = clients.done(ListBooksRequest::default()).await?.total;
@@ -416,7 +416,7 @@ async fn ten_thousand_real_books_are_imported_and_found() -> anyhow::Result<()> 
     ensure!(clients.done(ListBooksRequest::default()).await?.total == total);
     import(
         &shop,
-        &bookstore_e2e::repository().join("data/classics-zh.csv"),
+        &bookstore_e2e::repository().join("samples/classics-zh.csv"),
     )
     .await?;
     for (keyword, title) in [

@@ -298,7 +298,7 @@ async fn a_dry_run_reads_and_judges_alone() {
 
 #[tokio::test]
 async fn the_list_of_classics_needs_no_repair() {
-    let file = include_str!("../../../../data/classics-zh.csv");
+    let file = include_str!("../../../../samples/classics-zh.csv");
     let (_, told) = run(file, None, &CancellationToken::new()).await;
     let books = file.lines().count() - 1;
     assert!(books >= 300, "{books}");
