@@ -1,11 +1,9 @@
-use std::ops::Range;
-
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error};
 
 use super::error::{at_commit, before_commit};
 use super::rows::read_row;
-use super::text::{render, render_lookup, render_rows, render_update};
+use super::text::{render, render_check, render_lookup, render_rows, render_update};
 use crate::db::{Access, DbError, Lookup, Matches, Row, Update, Value};
 
 /// With how much text waiting statements are sent, in bytes: servers take 16 MiB by default, older ones 4.
@@ -28,7 +26,6 @@ struct Waiting {
     text: String,
     /// How many they are.
     statements: usize,
-    claims: Vec<Claim>,
 }
 
 /// What a statement did.
@@ -38,12 +35,11 @@ struct Answer {
     rows: Vec<mysql_async::Row>,
 }
 
-/// How many rows some of the waiting statements must match together.
-struct Claim {
-    statements: Range<usize>,
-    matches: Matches,
-    /// The lists of arguments behind them.
-    lists: usize,
+/// Why a text was not carried out to its end.
+struct Stopped {
+    /// The statement that failed, or whose answer never came.
+    at: usize,
+    error: Error,
 }
 
 impl MysqlConnection {
@@ -131,7 +127,7 @@ impl MysqlConnection {
     ) -> Result<(), DbError> {
         for args in each {
             render(self.waiting.next(), sql, args)?;
-            self.waiting.claim(1, matches, 1);
+            self.waiting.check(matches, 1);
             self.make_room().await?;
         }
         Ok(())
@@ -143,12 +139,8 @@ impl MysqlConnection {
         rows: &[Vec<Value>],
     ) -> Result<(), DbError> {
         for rows in rows.chunks(UPDATE_ROWS_MAX) {
-            let statements = render_update(update, rows)?;
-            for statement in &statements {
-                self.waiting.next().push_str(statement);
-            }
-            self.waiting
-                .claim(statements.len(), update.matches(), rows.len());
+            render_update(self.waiting.next(), update, rows)?;
+            self.waiting.check(update.matches(), rows.len());
             self.make_room().await?;
         }
         Ok(())
@@ -184,25 +176,25 @@ impl MysqlConnection {
     }
 
     /// Sends what waits, in one round trip; answers what each statement did.
-    ///
-    /// The server stops at the first statement that fails, and the error is that statement's.
     async fn send(&mut self) -> Result<Vec<Answer>, DbError> {
+        let sent = self.exchange().await;
+        sent.map_err(|stopped| before_commit(stopped.error))
+    }
+
+    /// The server stops at the first statement that fails, and the error is that statement's.
+    async fn exchange(&mut self) -> Result<Vec<Answer>, Stopped> {
         let waiting = std::mem::take(&mut self.waiting);
         self.count_call();
-        let result = self.connection.query_iter(waiting.text).await;
-        let mut result = result.map_err(before_commit)?;
         let mut answers = Vec::with_capacity(waiting.statements);
-        for _ in 0..waiting.statements {
+        let result = self.connection.query_iter(waiting.text).await;
+        let mut result = result.map_err(|error| Stopped { at: 0, error })?;
+        for at in 0..waiting.statements {
             let matched = result.affected_rows();
             // Reading an answer to its end moves on to the next one. The driver keeps the error of a
-            // statement until its answer is asked for: every answer is, or the commit would hear it.
-            let rows = result.collect().await.map_err(before_commit)?;
+            // statement until its answer is asked for: every answer is, or the next text would hear it.
+            let rows = result.collect().await;
+            let rows = rows.map_err(|error| Stopped { at, error })?;
             answers.push(Answer { matched, rows });
-        }
-        for claim in waiting.claims {
-            let answers = answers.get(claim.statements).unwrap_or_default();
-            let matched = answers.iter().map(|answer| answer.matched).sum();
-            claim.matches.verify(matched, claim.lists)?;
         }
         Ok(answers)
     }
@@ -222,12 +214,18 @@ impl MysqlConnection {
         self.connection.query_drop(sql).await.map_err(before_commit)
     }
 
+    /// Ends the transaction well, with what waits in the same round trip.
     pub(in crate::db) async fn commit(&mut self) -> Result<(), DbError> {
-        self.count_call();
-        self.connection
-            .query_drop("COMMIT")
-            .await
-            .map_err(at_commit)
+        self.waiting.next().push_str("COMMIT");
+        let last = self.waiting.statements.saturating_sub(1);
+        match self.exchange().await {
+            Ok(_) => Ok(()),
+            // The server never came to the commit. Where nothing was heard of it, it may have.
+            Err(Stopped { at, error }) if at < last && matches!(error, Error::Server(_)) => {
+                Err(before_commit(error))
+            }
+            Err(Stopped { error, .. }) => Err(at_commit(error)),
+        }
     }
 }
 
@@ -246,15 +244,11 @@ impl Waiting {
         &mut self.text
     }
 
-    /// Says what the last `statements` of them must match together.
-    fn claim(&mut self, statements: usize, matches: Matches, lists: usize) {
-        if matches != Matches::Any {
-            let first = self.statements.saturating_sub(statements);
-            self.claims.push(Claim {
-                statements: first..self.statements,
-                matches,
-                lists,
-            });
+    /// Has the text stop here unless the last statement matched as many rows as it has to.
+    fn check(&mut self, matches: Matches, lists: usize) {
+        match matches {
+            Matches::Any => {}
+            Matches::OneEach(_) => render_check(self.next(), lists),
         }
     }
 }

@@ -2,6 +2,7 @@ use std::io::ErrorKind;
 
 use mysql_async::{Error, IoError};
 
+use super::text::OUT_OF_RANGE;
 use crate::db::DbError;
 use crate::tls;
 
@@ -13,8 +14,9 @@ pub(super) fn before_commit(error: Error) -> DbError {
     };
     let text = format!("{} ({})", server.message, server.code);
     match server.code {
-        // Record changed since last read, lock wait timeout, deadlock, query interrupted.
-        1020 | 1205 | 1213 | 1317 => DbError::Contention(text),
+        // Record changed since last read, as our own checks have it or the server's; lock wait timeout,
+        // deadlock, query interrupted.
+        OUT_OF_RANGE | 1020 | 1205 | 1213 | 1317 => DbError::Contention(text),
         1062 => DbError::Duplicate {
             index: index_of(&server.message),
         },

@@ -163,7 +163,6 @@ where
     let before_commit = async {
         tx.begin(access)?;
         let value = work(tx).await?;
-        tx.flush().await?;
         unit.before_commit();
         Ok::<_, DbError>(value)
     };

@@ -8,6 +8,9 @@ use types::UnixMillis;
 
 use crate::db::{DbError, Lookup, Update, Value};
 
+/// The server's code for a sum that is too large.
+pub(super) const OUT_OF_RANGE: u16 = 1690;
+
 /// Appends `sql` with each `?` replaced by the literal of the next argument.
 ///
 /// Our statements hold no `?` inside quotes.
@@ -71,44 +74,52 @@ pub(super) fn render_rows(
     taken
 }
 
-/// Makes one statement for all rows whose guard has the same value: a column whose values differ is
-/// set by a CASE over the keys. Against a statement a row this spares the server parsing, planning
-/// and answering each.
-pub(super) fn render_update(update: &Update, rows: &[Vec<Value>]) -> Result<Vec<String>, DbError> {
-    let mut statements = Vec::new();
-    let mut rest = Vec::with_capacity(rows.len());
+/// Appends one statement for all rows: a column whose values differ is set by a CASE over the keys.
+/// Against a statement a row this spares the server parsing, planning and answering each.
+pub(super) fn render_update(
+    into: &mut String,
+    update: &Update,
+    rows: &[Vec<Value>],
+) -> Result<(), DbError> {
+    let mut parts = Vec::with_capacity(rows.len());
     for row in rows {
-        rest.push(update.parts(row)?);
+        parts.push(update.parts(row)?);
     }
-    while let Some((_, _, guard)) = rest.first().copied() {
-        let (same, other): (Vec<_>, Vec<_>) = rest.into_iter().partition(|row| row.2 == guard);
-        rest = other;
-        let mut into = String::from("UPDATE ");
-        into.push_str(update.table);
-        for (place, column) in update.set.iter().enumerate() {
-            into.push_str(if place == 0 { " SET " } else { ", " });
-            into.push_str(column);
-            into.push_str(" = ");
-            let values = same
-                .iter()
-                .filter_map(|row| Some((row.1, row.0.get(place)?)));
-            push_choice(&mut into, update.key, values.collect());
-        }
-        into.push_str(" WHERE ");
-        into.push_str(update.key);
-        into.push_str(" IN (");
-        push_list(&mut into, same.iter().map(|row| row.1));
-        into.push(')');
-        if let (Some(column), Some(value)) = (update.guard, guard) {
-            // As a sum, so that no index serves it: rows are found, and locked, by their keys alone.
-            into.push_str(" AND ");
-            into.push_str(column);
-            into.push_str(" + 0 = ");
-            push_literal(&mut into, value);
-        }
-        statements.push(into);
+    into.push_str("UPDATE ");
+    into.push_str(update.table);
+    for (place, column) in update.set.iter().enumerate() {
+        into.push_str(if place == 0 { " SET " } else { ", " });
+        into.push_str(column);
+        into.push_str(" = ");
+        let values = parts
+            .iter()
+            .filter_map(|row| Some((row.1, row.0.get(place)?)));
+        push_choice(into, update.key, values.collect());
     }
-    Ok(statements)
+    into.push_str(" WHERE ");
+    into.push_str(update.key);
+    into.push_str(" IN (");
+    push_list(into, parts.iter().map(|row| row.1));
+    into.push(')');
+    if let Some(column) = update.guard {
+        // As a sum, so that no index serves it: rows are found, and locked, by their keys alone.
+        into.push_str(" AND ");
+        into.push_str(column);
+        into.push_str(" + 0 = ");
+        let values = parts.iter().filter_map(|row| Some((row.1, row.2?)));
+        push_choice(into, update.key, values.collect());
+    }
+    Ok(())
+}
+
+/// Appends a statement that fails, as [`OUT_OF_RANGE`], unless the one before it matched `rows` rows.
+pub(super) fn render_check(into: &mut String, rows: usize) {
+    write!(
+        into,
+        "SET @checked = {} + (ROW_COUNT() <> {rows})",
+        i64::MAX
+    )
+    .unwrap_or_default();
 }
 
 /// The value of one column for each key: the value itself where all have the same.
@@ -221,21 +232,30 @@ mod tests {
     };
 
     #[test]
-    fn rows_with_the_same_guard_share_an_update_and_equal_values_need_no_case() {
+    fn rows_share_an_update_and_equal_values_need_no_case() {
+        let rendered = |rows: &[Vec<Value>]| {
+            let mut text = String::new();
+            render_update(&mut text, &UPDATE, rows).map(|()| text)
+        };
         let rows = [
             args![7_i64, "x", 1_i64, 0_i64],
             args![7_i64, "y", 2_i64, 0_i64],
-            args![8_i64, "z", 3_i64, 1_i64],
         ];
         assert_eq!(
-            render_update(&UPDATE, &rows).unwrap(),
-            [
-                "UPDATE t SET a = 7, b = CASE id WHEN 1 THEN 'x' WHEN 2 THEN 'y' END \
-                 WHERE id IN (1, 2) AND s + 0 = 0",
-                "UPDATE t SET a = 8, b = 'z' WHERE id IN (3) AND s + 0 = 1",
-            ]
+            rendered(&rows).unwrap(),
+            "UPDATE t SET a = 7, b = CASE id WHEN 1 THEN 'x' WHEN 2 THEN 'y' END \
+             WHERE id IN (1, 2) AND s + 0 = 0",
         );
-        assert!(render_update(&UPDATE, &[args![1_i64]]).is_err());
+        let rows = [
+            args![7_i64, "x", 1_i64, 0_i64],
+            args![8_i64, "x", 3_i64, 1_i64],
+        ];
+        assert_eq!(
+            rendered(&rows).unwrap(),
+            "UPDATE t SET a = CASE id WHEN 1 THEN 7 WHEN 3 THEN 8 END, b = 'x' \
+             WHERE id IN (1, 3) AND s + 0 = CASE id WHEN 1 THEN 0 WHEN 3 THEN 1 END",
+        );
+        assert!(rendered(&[args![1_i64]]).is_err());
     }
 
     #[test]
