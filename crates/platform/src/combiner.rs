@@ -3,9 +3,10 @@
 //! A transaction a request costs a commit a request: an fsync, round trips, a turn at the lock of a
 //! hot row. Here requests put their operation in a bounded queue and wait; one writer drains all
 //! that is waiting, applies the batch in one transaction, and answers everybody. Nobody waits for a
-//! batch to fill: under light load a batch is one operation, under heavy load batches grow by
-//! themselves. After Hendler, Incze, Shavit and Tzafrir, "Flat combining and the
-//! synchronization-parallelism tradeoff" (SPAA 2010), with a database in place of the data structure.
+//! batch to fill, but all who are ready to submit come along: under light load a batch is one
+//! operation, under heavy load batches grow by themselves. After Hendler, Incze, Shavit and Tzafrir,
+//! "Flat combining and the synchronization-parallelism tradeoff" (SPAA 2010), with a database in
+//! place of the data structure.
 //!
 //! What a caller can rely on:
 //! - a full queue refuses at once, before any work ([`WriteError::Overloaded`]);
@@ -26,6 +27,9 @@ use crate::crash;
 use crate::db::DbError;
 use crate::deadline::Deadline;
 use crate::error::{Class, Classify};
+
+/// How often a writer lets others run at the most before it begins.
+const GATHER_MAX: usize = 16;
 
 /// Operations that one transaction applies: a cheap handle on a slice.
 #[derive(Debug)]
@@ -253,9 +257,27 @@ impl<W: BatchWriter> Drain<W> {
                     continue;
                 }
             }
+            self.gather(&mut entries).await;
             queue_len.set(as_metric(self.waiting.len()));
             batch_len.record(as_metric(entries.len()));
             self.answer(std::mem::take(&mut entries)).await;
+        }
+    }
+
+    /// Lets those come along who are on their way: callers who were answered together come back together,
+    /// and the first of them should not go alone. Waits for nothing but what is ready to run.
+    async fn gather(&mut self, entries: &mut Vec<Entry<W::Op, W::Out>>) {
+        for _ in 0..GATHER_MAX {
+            tokio::task::yield_now().await;
+            let before = entries.len();
+            while entries.len() < self.batch_len_max
+                && let Ok(entry) = self.waiting.try_recv()
+            {
+                entries.push(entry);
+            }
+            if entries.len() == before {
+                return;
+            }
         }
     }
 

@@ -84,6 +84,20 @@ async fn all_who_wait_go_into_one_batch_and_each_hears_its_own_answer() {
 }
 
 #[tokio::test]
+async fn whoever_is_ready_to_submit_comes_along() {
+    let (combiner, adder) = adder(CombinerLimits::default());
+    adder.gate.add_permits(2);
+    let second = async {
+        // By now the first one's operation is in the queue, and its writer awake.
+        tokio::task::yield_now().await;
+        combiner.submit(2, soon()).await
+    };
+    let (first, second) = tokio::join!(combiner.submit(1, soon()), second);
+    assert_eq!((first.unwrap(), second.unwrap()), (2, 3));
+    assert_eq!(*adder.batches.lock().unwrap(), [2]);
+}
+
+#[tokio::test]
 async fn more_than_a_batch_can_take_is_applied_in_several_and_nobody_is_forgotten() {
     let (combiner, adder) = adder(CombinerLimits {
         queue_len_max: 100,
