@@ -23,15 +23,16 @@ pub struct Rows {
 /// write in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// The balances that changed, ascending by book id.
-    pub stocks: BTreeMap<BookId, Change>,
+    /// The balances that changed, ascending by book id, each with the version that it had before; `None`
+    /// where it had none: insert it.
+    pub stocks: BTreeMap<BookId, Option<i64>>,
     /// The keys that were used or whose hold changed, ascending.
     pub keys: BTreeMap<IdempotencyKey, Change>,
     /// The new lines of the ledger, in the order in which they happened.
     pub entries: Vec<Entry>,
 }
 
-/// How a row came into [`Changes`].
+/// How a key came into [`Changes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// It did not exist before: insert it.
@@ -87,6 +88,11 @@ impl Rows {
         self.keys.iter()
     }
 
+    /// What changed since it was last handed over.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
     /// Hands over what changed since the last call.
     pub fn take_changes(&mut self) -> Changes {
         mem::take(&mut self.changes)
@@ -118,11 +124,9 @@ impl Rows {
         copies: i32,
         cause: Cause,
     ) {
-        let change = match self.stocks.insert(after.book, after) {
-            None => Change::Born,
-            Some(_) => Change::Altered,
-        };
-        self.changes.stocks.entry(after.book).or_insert(change);
+        let before = self.stocks.insert(after.book, after);
+        let version = before.map(|stock| stock.version);
+        self.changes.stocks.entry(after.book).or_insert(version);
         let (change_quantity, change_reserved) = movement.changes(copies);
         let (hold_key, reference) = cause.hold.unzip();
         self.changes.entries.push(Entry {

@@ -350,6 +350,54 @@ async fn what_was_applied_is_there_after_the_database_is_opened_again() {
     store.close().await;
 }
 
+#[tokio::test]
+async fn what_another_replica_did_counts_on_sqlite() {
+    do_in_turn_at_two_replicas(&TestDatabase::sqlite().unwrap()).await;
+}
+
+#[tokio::test]
+async fn what_another_replica_did_counts_on_mysql() {
+    if let Some(home) = TestDatabase::mysql().await.unwrap() {
+        do_in_turn_at_two_replicas(&home).await;
+    }
+}
+
+/// Each replica has written the balance, and may remember what it was.
+async fn do_in_turn_at_two_replicas(home: &TestDatabase) {
+    let (here, there) = (
+        SqlStore::new(open(home).await),
+        SqlStore::new(open(home).await),
+    );
+    let sell = async |store: &SqlStore, copies, key: &str| {
+        apply(store, ops(vec![deduct(1, copies, 7, key)]))
+            .await
+            .remove(0)
+    };
+    let short = |remaining| {
+        Err(Refusal::Insufficient {
+            book: book(1),
+            remaining,
+        })
+    };
+    apply(&here, ops(vec![restock(1, 10, "")])).await;
+    assert_eq!(sell(&here, 1, "a").await, Ok(Answer::Quantity(9)));
+    assert_eq!(sell(&there, 2, "b").await, Ok(Answer::Quantity(7)));
+    // What is remembered here is too much, and what is remembered there is not enough.
+    assert_eq!(sell(&here, 8, "c").await, short(7));
+    assert_eq!(sell(&here, 3, "d").await, Ok(Answer::Quantity(4)));
+    apply(&here, ops(vec![restock(1, 5, "")])).await;
+    assert_eq!(sell(&there, 9, "e").await, Ok(Answer::Quantity(0)));
+    assert_eq!(sell(&here, 1, "f").await, short(0));
+    // A key that was used elsewhere is used, also where its repeat could be refused.
+    assert_eq!(sell(&here, 2, "b").await, Ok(Answer::Quantity(7)));
+    apply(&there, ops(vec![restock(1, 5, "")])).await;
+    assert_eq!(sell(&there, 3, "d").await, Ok(Answer::Quantity(4)));
+    assert_eq!(stock_of(&here, 1).await, (5, 15, 7));
+    assert_eq!(here.read_audit().await.unwrap().problems, []);
+    here.close().await;
+    there.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_replicas_on_one_database_sell_each_copy_once() {
     sell_at_two_replicas(&TestDatabase::new().await.unwrap()).await;

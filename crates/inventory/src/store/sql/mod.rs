@@ -1,15 +1,19 @@
 //! Stock in a database: one SQL text, by table, for every server that [`platform::db`] speaks to.
 //!
 //! A batch costs a reading statement a table, and a writing one: `load.rs` reads every row the
-//! batch can touch, the rules run over them in memory, `save.rs` writes what they changed.
+//! batch can touch, the rules run over them in memory, `save.rs` writes what they changed. Deductions of
+//! books that this replica wrote last need not be read for: `remembered.rs`.
 
 mod audit;
 mod keys;
 mod ledger;
 mod load;
+mod remembered;
 mod save;
 mod stocks;
 mod sums;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use platform::combiner::Batch;
@@ -18,39 +22,79 @@ use types::BookId;
 
 pub(crate) use audit::read_facts;
 
+use remembered::Remembered;
+
 use super::{LedgerSums, Store, Sums};
 use crate::audit::Audit;
-use crate::domain::{Decision, Op, Stock};
+use crate::domain::{Decision, Op, Rows, Stock};
 
 /// Stock in a database of its own.
 #[derive(Clone)]
 pub struct SqlStore {
     database: Database,
+    remembered: Arc<Remembered>,
 }
 
 impl SqlStore {
     /// Stock in `database`, whose schema is up to date.
-    pub const fn new(database: Database) -> Self {
-        Self { database }
+    pub fn new(database: Database) -> Self {
+        Self {
+            database,
+            remembered: Arc::default(),
+        }
     }
 }
 
-async fn apply_in(tx: &mut Tx, batch: &[Op]) -> Result<Vec<Decision>, DbError> {
-    let mut rows = load::load_rows(tx, batch).await?;
+/// Answers the decisions, and the balances that the batch left.
+async fn apply_in(
+    tx: &mut Tx,
+    batch: &[Op],
+    remembered: &Remembered,
+) -> Result<(Vec<Decision>, Vec<Stock>), DbError> {
+    let by_memory = remembered
+        .begin(batch)
+        .and_then(|stocks| decide_by_memory(batch, stocks));
+    let (mut rows, decisions) = match by_memory {
+        Some(decided) => decided,
+        None => decide(load::load_rows(tx, batch).await?, batch),
+    };
+    let left = save::save_changes(tx, &mut rows).await?;
+    Ok((decisions, left))
+}
+
+fn decide(mut rows: Rows, batch: &[Op]) -> (Rows, Vec<Decision>) {
     let decisions = batch.iter().map(|op| rows.apply(op)).collect();
-    save::save_changes(tx, &mut rows).await?;
-    Ok(decisions)
+    (rows, decisions)
+}
+
+/// Decides a batch of deductions by balances that are remembered, as if every key were new.
+///
+/// A key that is not new is a duplicate when it is inserted, and a balance that is another one has another
+/// version when it is updated; so this stands only where each operation inserts its key. A refusal
+/// writes nothing, and has to be read for.
+fn decide_by_memory(batch: &[Op], stocks: Vec<Stock>) -> Option<(Rows, Vec<Decision>)> {
+    let mut rows = Rows::default();
+    for stock in stocks {
+        rows.put_stock(stock);
+    }
+    let (rows, decisions) = decide(rows, batch);
+    let is_proved = rows.changes().keys.len() == batch.len();
+    is_proved.then_some((rows, decisions))
 }
 
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Decision>, DbError> {
-        self.database
+        let remembered = Arc::clone(&self.remembered);
+        let (decisions, left) = self
+            .database
             .write_keyed("apply_stock", move |tx| {
-                let batch = batch.clone();
-                Box::pin(async move { apply_in(tx, &batch).await })
+                let (batch, remembered) = (batch.clone(), Arc::clone(&remembered));
+                Box::pin(async move { apply_in(tx, &batch, &remembered).await })
             })
-            .await
+            .await?;
+        self.remembered.end(&left);
+        Ok(decisions)
     }
 
     async fn read_stocks(&self, books: &[BookId]) -> Result<Vec<Stock>, DbError> {

@@ -3,10 +3,10 @@
 use platform::db::{DbError, Tx};
 
 use super::{keys, ledger, stocks};
-use crate::domain::{Change, KeyUse, Rows};
+use crate::domain::{Change, KeyUse, Rows, Stock};
 
-/// Writes the changes of `rows` since they were loaded.
-pub(super) async fn save_changes(tx: &mut Tx, rows: &mut Rows) -> Result<(), DbError> {
+/// Writes the changes of `rows` since they were loaded; answers the balances that it left.
+pub(super) async fn save_changes(tx: &mut Tx, rows: &mut Rows) -> Result<Vec<Stock>, DbError> {
     let changes = rows.take_changes();
     // Keys go first: they are what a rival replica may have inserted, so that a lost race costs
     // one statement.
@@ -25,16 +25,18 @@ pub(super) async fn save_changes(tx: &mut Tx, rows: &mut Rows) -> Result<(), DbE
     }
     keys::insert_keys(tx, born).await?;
     keys::update_holds(tx, ended).await?;
-    let stocks_of = |wanted: Change| {
-        let books = changes
-            .stocks
-            .iter()
-            .filter(move |(_, change)| **change == wanted);
-        books
-            .filter_map(|(book, _)| rows.stock(*book))
-            .collect::<Vec<_>>()
-    };
-    stocks::insert_stocks(tx, &stocks_of(Change::Born)).await?;
-    stocks::update_stocks(tx, &stocks_of(Change::Altered)).await?;
-    ledger::insert_entries(tx, &changes.entries).await
+    let mut first = Vec::new();
+    let mut moved = Vec::new();
+    for (book, version) in &changes.stocks {
+        match (version, rows.stock(*book)) {
+            (None, Some(stock)) => first.push(stock),
+            (Some(version), Some(stock)) => moved.push((stock, *version)),
+            (_, None) => {}
+        }
+    }
+    stocks::insert_stocks(tx, &first).await?;
+    stocks::update_stocks(tx, &moved).await?;
+    ledger::insert_entries(tx, &changes.entries).await?;
+    first.extend(moved.into_iter().map(|(stock, _)| stock));
+    Ok(first)
 }

@@ -15,7 +15,7 @@ const UPDATE: Update = Update {
     table: "inventories",
     set: &["quantity", "reserved", "version"],
     key: "book_id",
-    guard: None,
+    guard: Some("version"),
 };
 
 /// Reads the balances of `books`; those never stocked are left out.
@@ -47,9 +47,17 @@ pub(super) async fn insert_stocks(tx: &mut Tx, stocks: &[Stock]) -> Result<(), D
         .await
 }
 
-/// Writes balances over those that [`locking`] found.
-pub(super) async fn update_stocks(tx: &mut Tx, stocks: &[Stock]) -> Result<(), DbError> {
-    let row = |stock: &Stock| args![stock.quantity, stock.reserved, stock.version, stock.book];
+/// Writes balances over those of the versions that they were decided by.
+pub(super) async fn update_stocks(tx: &mut Tx, stocks: &[(Stock, i64)]) -> Result<(), DbError> {
+    let row = |(stock, version): &(Stock, i64)| {
+        args![
+            stock.quantity,
+            stock.reserved,
+            stock.version,
+            stock.book,
+            *version
+        ]
+    };
     tx.update_rows(&UPDATE, stocks.iter().map(row).collect())
         .await
 }

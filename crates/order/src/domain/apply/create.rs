@@ -22,7 +22,7 @@ impl Rows {
             self.requests
                 .insert((new.user_id, request.key.clone()), new.id);
         }
-        self.orders.put(new.id, created(new));
+        self.orders.put(new.id, new.creating());
         self.items.put(new.id, Arc::clone(&new.items));
         Inserted::New
     }
@@ -94,19 +94,22 @@ impl Rows {
     }
 }
 
-fn created(new: &NewOrder) -> Order {
-    Order {
-        id: new.id,
-        order_no: new.order_no.clone(),
-        user_id: new.user_id,
-        total: new.total,
-        stage: Stage::Creating,
-        created_at: new.at,
-        updated_at: new.at,
-        expire_at: new.lease_until,
-        request: new.request.clone(),
-        payment: None,
-        refunded: false,
-        cancelled: None,
+impl NewOrder {
+    /// The order as it is first written down.
+    pub(crate) fn creating(&self) -> Order {
+        Order {
+            id: self.id,
+            order_no: self.order_no.clone(),
+            user_id: self.user_id,
+            total: self.total,
+            stage: Stage::Creating,
+            created_at: self.at,
+            updated_at: self.at,
+            expire_at: self.lease_until,
+            request: self.request.clone(),
+            payment: None,
+            refunded: false,
+            cancelled: None,
+        }
     }
 }

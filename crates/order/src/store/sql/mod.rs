@@ -2,22 +2,27 @@
 //!
 //! A batch is one transaction: load what its operations touch, let the rules decide, save what
 //! changed. Rows are locked in one order everywhere: orders by ascending id, then tasks, leases and
-//! the cursor; so no two batches can wait for each other.
+//! the cursor; so no two batches can wait for each other. Creations that are confirmed by memory
+//! (`made.rs`) come late, and are nobody else's but in need: then the server ends one of the two, which is tried again.
 
 mod feed_cursors;
 mod history;
 mod ids;
 mod items;
 mod leases;
+mod made;
 mod orders;
 mod tasks;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use platform::combiner::Batch;
 use platform::db::{Database, DbError, Migration, Tx};
 use types::{IdempotencyKey, OrderId, OrderNo, Page, UnixMillis, UserId};
+
+use made::Made;
 
 use super::{DueOrder, Health, OrderFilter, Store};
 use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Rows, Stage, Task, Touched};
@@ -37,27 +42,37 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
 /// Orders in a SQL database.
 pub struct SqlStore {
     db: Database,
+    made: Arc<Made>,
 }
 
 impl SqlStore {
     /// The orders in `db`, whose schema is up to date.
-    pub const fn new(db: Database) -> Self {
-        Self { db }
+    pub fn new(db: Database) -> Self {
+        Self {
+            db,
+            made: Arc::default(),
+        }
     }
 }
 
-async fn apply_batch(tx: &mut Tx, batch: &[Op]) -> Result<Vec<Outcome>, DbError> {
-    let mut rows = load(tx, batch).await?;
+async fn apply_batch(tx: &mut Tx, batch: &[Op], made: &Made) -> Result<Vec<Outcome>, DbError> {
+    let mut rows = load(tx, batch, made).await?;
     let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
     save(tx, &rows).await?;
     Ok(outcomes)
 }
 
-/// Loads and locks every row that the batch touches.
-async fn load(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError> {
+/// Loads and locks every row that the batch touches, but for those that are remembered.
+async fn load(tx: &mut Tx, batch: &[Op], made: &Made) -> Result<Rows, DbError> {
     let mut touched = Touched::default();
     for op in batch {
         op.touch(&mut touched);
+    }
+    let mut rows = Rows::default();
+    // Where the batch is tried again there are none left: it reads what has become of them.
+    for order in made.take(batch) {
+        touched.orders.remove(&order.id);
+        rows.load_order(order);
     }
     orders::find_ids_of_requests(tx, &mut touched).await?;
     let [orders, tasks, leases, cursor] = tx
@@ -68,7 +83,6 @@ async fn load(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError> {
             feed_cursors::locking(&touched),
         ])
         .await?;
-    let mut rows = Rows::default();
     orders::load(&orders, &mut rows)?;
     tasks::load(&tasks, &mut rows)?;
     leases::load(&leases, &touched, &mut rows)?;
@@ -89,12 +103,16 @@ async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
-        self.db
+        let (made, ops) = (Arc::clone(&self.made), batch.clone());
+        let outcomes = self
+            .db
             .write_keyed("apply_orders", move |tx| {
-                let batch = batch.clone();
-                Box::pin(async move { apply_batch(tx, &batch).await })
+                let (batch, made) = (batch.clone(), Arc::clone(&made));
+                Box::pin(async move { apply_batch(tx, &batch, &made).await })
             })
-            .await
+            .await?;
+        self.made.remember(&ops, &outcomes);
+        Ok(outcomes)
     }
 
     async fn find_orders(&self, numbers: &[OrderNo]) -> Result<Vec<OrderDetail>, DbError> {

@@ -50,7 +50,16 @@ const SELECT_AFTER: &str = concat!(
     " FROM orders WHERE id > ? ORDER BY id LIMIT ?"
 );
 
-/// The compare-and-set of every transition.
+/// The compare-and-set of a transition without money. It leaves alone what others may have noted of
+/// money since the row was read.
+const MOVE: Update = Update {
+    table: "orders",
+    set: &["status", "updated_at", "expire_at"],
+    key: "id",
+    guard: Some("status"),
+};
+
+/// The compare-and-set of every other transition.
 const UPDATE: Update = Update {
     table: "orders",
     set: &[
@@ -117,12 +126,17 @@ pub(super) fn load(found: &[Row], rows: &mut Rows) -> Result<(), DbError> {
 
 /// Deletes and updates come first: they free the keys that an insert of the same batch may take.
 pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
-    let (mut inserts, mut updates, mut frees, mut deletes) = (vec![], vec![], vec![], vec![]);
+    let (mut inserts, mut frees, mut deletes) = (vec![], vec![], vec![]);
+    let (mut moves, mut updates) = (vec![], vec![]);
     for change in rows.order_changes() {
         match change {
             Change::Insert(_, order) => inserts.push(insert_args(order)),
             Change::Update { key, before, after } => {
-                updates.push(update_args(before, after));
+                if has_same_money(before, after) {
+                    moves.push(move_args(before, after));
+                } else {
+                    updates.push(update_args(before, after));
+                }
                 if before.request.is_some() && after.request.is_none() {
                     frees.push(args![*key]);
                 }
@@ -132,6 +146,7 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
     }
     let orders = Matches::OneEach("orders");
     tx.execute_each(DELETE, deletes, orders).await?;
+    tx.update_rows(&MOVE, moves).await?;
     tx.update_rows(&UPDATE, updates).await?;
     tx.execute_each(FREE_REQUEST, frees, orders).await?;
     tx.insert_rows(INSERT, inserts).await
@@ -281,6 +296,23 @@ fn insert_args(order: &Order) -> Vec<Value> {
         order.refunded,
         cancelled.map_or(0, CancelCause::number),
         cancelled.map_or("", CancelCause::words),
+    ]
+}
+
+/// Whether all that [`UPDATE`] writes and [`MOVE`] does not is as it was.
+fn has_same_money(before: &Order, after: &Order) -> bool {
+    before.payment == after.payment
+        && before.refunded == after.refunded
+        && before.cancelled == after.cancelled
+}
+
+fn move_args(before: &Order, after: &Order) -> Vec<Value> {
+    args![
+        after.stage.number(),
+        after.updated_at,
+        after.expire_at,
+        after.id,
+        before.stage.number(),
     ]
 }
 

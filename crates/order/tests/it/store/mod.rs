@@ -5,12 +5,14 @@ mod build;
 mod side_by_side;
 mod suite;
 
+use anyhow::Context;
 use order::domain::{Cause, Outcome, Stage, Verdict};
 use order::store::MemoryStore;
 use testkit::TestDatabase;
+use types::OrderStatus;
 
 use crate::shop::{FindOrder, open_store};
-use build::{abandon, confirm, insert, order_no};
+use build::{abandon, at, confirm, insert, order_no, pay, payment_no};
 
 /// Declares the suite once for each kind of store.
 macro_rules! on_every_store {
@@ -158,7 +160,34 @@ async fn a_creation_called_off_elsewhere_is_not_confirmed_on(
     Ok(())
 }
 
+/// What one wrote down and confirms without a look at it, the other has noted money for.
+async fn money_noted_elsewhere_outlasts_a_confirmation_on(
+    home: &TestDatabase,
+) -> anyhow::Result<()> {
+    let (creator, payee) = (open_store(home).await?, open_store(home).await?);
+    suite::apply(&*creator, vec![insert(1, 7, None)]).await?;
+    suite::apply(&*payee, vec![pay(1, 100)]).await?;
+    suite::apply(&*creator, vec![confirm(1, 50_000)]).await?;
+    let found = payee.find_order(&order_no(1)).await?;
+    let order = found.context("the order is gone")?.order;
+    assert_eq!(order.stage, Stage::Live(OrderStatus::Pending));
+    assert_eq!(order.expire_at, at(50_000));
+    assert_eq!(
+        order.payment.map(|payment| payment.payment_no),
+        Some(payment_no(1))
+    );
+    creator.close().await;
+    payee.close().await;
+    Ok(())
+}
+
 mod on_sqlite_replicas {
+    #[tokio::test]
+    async fn money_noted_elsewhere_outlasts_a_confirmation() -> anyhow::Result<()> {
+        let home = super::TestDatabase::sqlite()?;
+        super::money_noted_elsewhere_outlasts_a_confirmation_on(&home).await
+    }
+
     #[tokio::test]
     async fn a_creation_called_off_elsewhere_is_not_confirmed() -> anyhow::Result<()> {
         let home = super::TestDatabase::sqlite()?;
@@ -167,6 +196,14 @@ mod on_sqlite_replicas {
 }
 
 mod on_mysql_replicas {
+    #[tokio::test]
+    async fn money_noted_elsewhere_outlasts_a_confirmation() -> anyhow::Result<()> {
+        match super::TestDatabase::mysql().await? {
+            Some(home) => super::money_noted_elsewhere_outlasts_a_confirmation_on(&home).await,
+            None => Ok(()),
+        }
+    }
+
     #[tokio::test]
     async fn a_creation_called_off_elsewhere_is_not_confirmed() -> anyhow::Result<()> {
         match super::TestDatabase::mysql().await? {
