@@ -5,7 +5,7 @@
 //! other side speaks the MySQL protocol, a connection can be cut at a COMMIT.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 /// How much is carried at once, in bytes.
 const CHUNK_BYTES: usize = 64 * 1024;
+/// What a text ends with that changes something; a commit that nothing goes with ends a read.
+const COMMIT: &[u8] = b";\nCOMMIT";
+/// The first byte of an answer that says what was wrong.
+const ERR: u8 = 0xff;
+
 /// Where a connection is cut at a COMMIT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
@@ -213,7 +218,7 @@ async fn carry(client: TcpStream, shared: Arc<Shared>) {
         server.set_nodelay(true)?;
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
-        let eat = CancellationToken::new();
+        let eat = AtomicUsize::new(0);
         tokio::select! {
             done = carry_there(from_client, to_server, &shared, &eat) => done,
             done = carry_back(from_server, to_client, &shared, &eat) => done,
@@ -223,29 +228,26 @@ async fn carry(client: TcpStream, shared: Arc<Shared>) {
     drop(broken.run_until_cancelled(carrying).await);
 }
 
-/// From the client to the server, looking for commits. `eat` says that the next answer is not for
-/// the client.
+/// From the client to the server, looking for commits. `eat` says how many answers are not for the
+/// client.
 async fn carry_there(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     shared: &Shared,
-    eat: &CancellationToken,
+    eat: &AtomicUsize,
 ) -> anyhow::Result<()> {
     let mut chunk = vec![0; CHUNK_BYTES];
-    let mut only_reads = false;
     loop {
         let len = from.read(&mut chunk).await?;
         let bytes = chunk.get(..len).unwrap_or_default();
         if bytes.is_empty() {
             return Ok(());
         }
-        only_reads |= bytes.ends_with(b"WITH CONSISTENT SNAPSHOT");
-        let ends = is_commit(bytes);
-        let counts = ends && !only_reads;
-        only_reads &= !ends;
-        match counts.then(|| shared.cut_now()).flatten() {
+        // A client asks and waits for the answer, so the end of a text is the end of what it sent.
+        let cut = bytes.ends_with(COMMIT).then(|| shared.cut_now()).flatten();
+        match cut {
             Some(Cut::Before) => return Ok(()),
-            Some(Cut::After) => eat.cancel(),
+            Some(Cut::After) => eat.store(statements_in(bytes), Ordering::SeqCst),
             None => {}
         }
         if shared.let_pass(Way::There, len).await {
@@ -258,25 +260,50 @@ async fn carry_back(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     shared: &Shared,
-    eat: &CancellationToken,
+    eat: &AtomicUsize,
 ) -> anyhow::Result<()> {
     let mut chunk = vec![0; CHUNK_BYTES];
+    let mut eaten = Vec::new();
     loop {
         let len = from.read(&mut chunk).await?;
         let bytes = chunk.get(..len).unwrap_or_default();
-        if bytes.is_empty() || eat.is_cancelled() {
+        if bytes.is_empty() {
             return Ok(());
         }
-        if shared.let_pass(Way::Back, len).await {
+        let answers = eat.load(Ordering::SeqCst);
+        if answers > 0 {
+            eaten.extend_from_slice(bytes);
+            if is_answered(&eaten, answers) {
+                return Ok(());
+            }
+        } else if shared.let_pass(Way::Back, len).await {
             to.write_all(bytes).await?;
         }
     }
 }
 
-/// Whether a chunk is the end of a text that ends with a COMMIT. A client asks and waits for the answer, so
-/// the end of a text is the end of what it sent.
-fn is_commit(chunk: &[u8]) -> bool {
-    chunk.ends_with(b"COMMIT")
+/// How many statements a text has. None of those that go with a commit answers rows.
+fn statements_in(text: &[u8]) -> usize {
+    text.windows(2).filter(|pair| pair == b";\n").count() + 1
+}
+
+/// Whether the server has answered all statements, or the first that failed: a packet each. Some
+/// servers send each answer when they have it, and roll back where the line is cut before the last.
+fn is_answered(bytes: &[u8], statements: usize) -> bool {
+    let (mut rest, mut packets) = (bytes, 0);
+    while let Some(([low, middle, high, _], tail)) = rest.split_first_chunk() {
+        let [low, middle, high] = [*low, *middle, *high].map(usize::from);
+        let Some((packet, after)) = tail.split_at_checked(low + (middle << 8) + (high << 16))
+        else {
+            break;
+        };
+        packets += 1;
+        if packets == statements || packet.first() == Some(&ERR) {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 #[cfg(test)]
@@ -297,7 +324,8 @@ mod tests {
         Ok(address)
     }
 
-    const COMMIT: &[u8] = b"\x07\0\0\0\x03COMMIT";
+    /// Two statements; what echoes it has two packets.
+    const TEXT: &[u8] = b"\x01\0\0\0x\x11\0\0\0\x03DELETE t;\nCOMMIT";
 
     async fn ask(stream: &mut TcpStream, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
         stream.write_all(bytes).await?;
@@ -312,7 +340,7 @@ mod tests {
         let mut stream = TcpStream::connect(proxy.address()).await?;
         proxy.delay(Duration::from_millis(2));
         assert_eq!(ask(&mut stream, b"hello").await?, b"hello");
-        assert_eq!(ask(&mut stream, COMMIT).await?, COMMIT);
+        assert_eq!(ask(&mut stream, TEXT).await?, TEXT);
         assert_eq!((proxy.accepted(), proxy.cuts()), (1, 0));
         Ok(())
     }
@@ -323,12 +351,11 @@ mod tests {
             let proxy = Proxy::to(echo().await?).await?;
             let mut stream = TcpStream::connect(proxy.address()).await?;
             proxy.cut_at_commit(2, cut);
-            ask(&mut stream, b"START TRANSACTION WITH CONSISTENT SNAPSHOT").await?;
-            ask(&mut stream, COMMIT).await?;
-            ask(&mut stream, COMMIT).await?;
-            assert!(ask(&mut stream, COMMIT).await.is_err(), "{cut:?}");
+            ask(&mut stream, b"\x07\0\0\0\x03COMMIT").await?;
+            ask(&mut stream, TEXT).await?;
+            assert!(ask(&mut stream, TEXT).await.is_err(), "{cut:?}");
             let mut fresh = TcpStream::connect(proxy.address()).await?;
-            ask(&mut fresh, COMMIT).await?;
+            ask(&mut fresh, TEXT).await?;
             assert_eq!(proxy.cuts(), 1);
         }
         Ok(())
@@ -351,5 +378,14 @@ mod tests {
             assert_eq!(ask(&mut fresh, b"well").await?, b"well");
         }
         Ok(())
+    }
+
+    #[test]
+    fn an_answer_ends_with_its_last_packet_or_with_an_error() {
+        let (ok, err): (&[u8], &[u8]) = (b"\x01\0\0\x01\0", b"\x01\0\0\x02\xff");
+        assert!(!is_answered(ok, 2));
+        assert!(!is_answered(&[ok, &ok[..4]].concat(), 2));
+        assert!(is_answered(&[ok, ok].concat(), 2));
+        assert!(is_answered(&[ok, err].concat(), 3));
     }
 }
