@@ -56,6 +56,7 @@ on_every_store! {
     a_batch_is_applied_in_its_order_and_each_hears_its_own_outcome
     a_transition_is_written_with_its_tasks_and_its_history
     a_dropped_order_is_gone_with_its_items_and_key
+    a_confirmation_tells_of_money_that_was_noted_before
     a_key_freed_in_a_batch_is_taken_in_the_same_batch
     keys_are_bytes_and_each_users_own
     lists_show_what_callers_may_know_newest_first

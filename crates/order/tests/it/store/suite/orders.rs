@@ -135,6 +135,20 @@ pub(in crate::store) async fn a_dropped_order_is_gone_with_its_items_and_key(
     Ok(())
 }
 
+pub(in crate::store) async fn a_confirmation_tells_of_money_that_was_noted_before(
+    store: Arc<dyn Store>,
+) -> Checked {
+    apply(&*store, vec![insert(1, 1, None), insert(2, 1, None)]).await?;
+    apply(&*store, vec![pay(1, TOTAL)]).await?;
+    let outcomes = apply(&*store, vec![confirm(1, 900), confirm(2, 900)]).await?;
+    let noted = outcomes
+        .iter()
+        .map(|outcome| moved(outcome).order.payment.clone())
+        .map(|payment| payment.map(|payment| payment.payment_no));
+    assert_eq!(noted.collect::<Vec<_>>(), [Some(payment_no(1)), None]);
+    Ok(())
+}
+
 pub(in crate::store) async fn a_key_freed_in_a_batch_is_taken_in_the_same_batch(
     store: Arc<dyn Store>,
 ) -> Checked {
