@@ -31,10 +31,23 @@ impl ConfigError {
         let reason = reason.to_string();
         let first_line = reason.lines().next().unwrap_or_default().to_owned();
         Self {
-            place: place.into(),
+            place: escape_breaks(&place.into()),
             reason: first_line,
         }
     }
+}
+
+/// A key is whatever somebody wrote, line breaks and other control characters included.
+fn escape_breaks(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
 }
 
 /// One variable of the environment: for tests, which are configured by nothing else.
@@ -374,7 +387,7 @@ mod tests {
     #[test]
     fn every_mistake_names_its_place() {
         type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
-        let cases: [Case<'_>; 5] = [
+        let cases: [Case<'_>; 6] = [
             (
                 "order: { rat: 1 }",
                 &[],
@@ -386,6 +399,11 @@ mod tests {
                 "bookstore.yaml: order.payment_timeout: must be",
             ),
             ("order: [", &[], "bookstore.yaml: "),
+            (
+                "{ \"a\\nb\": 1 }",
+                &[],
+                "bookstore.yaml: a\\nb: unknown field `a",
+            ),
             (
                 "",
                 &[("BOOKSTORE_ORDER__RATE", "lots")],
