@@ -50,7 +50,7 @@ impl Unit {
         self.name
     }
 
-    /// All is written and nothing is committed.
+    /// All is decided and nothing is committed; a server may not have been told of what waits yet.
     pub(crate) fn before_commit(&self) {
         self.pass("before_commit");
     }
