@@ -40,10 +40,14 @@ impl Grpc {
 
     async fn do_get_status(
         &self,
+        context: &CallContext,
         request: &GetPaymentStatusRequest,
     ) -> Result<GetPaymentStatusResponse, PaymentError> {
         let order_id = read_order_id(request.order_id).map_err(PaymentError::Malformed)?;
-        let payment = self.payments.find_payment(order_id).await?;
+        let payment = self
+            .payments
+            .find_payment(order_id, context.deadline)
+            .await?;
         let payment = Some(write_payment(payment));
         Ok(GetPaymentStatusResponse {
             payment,
@@ -99,7 +103,7 @@ impl PaymentService for Grpc {
         request: Request<GetPaymentStatusRequest>,
     ) -> Result<Response<GetPaymentStatusResponse>, Status> {
         let context = CallContext::of(&request);
-        let result = self.do_get_status(request.get_ref()).await;
+        let result = self.do_get_status(&context, request.get_ref()).await;
         respond(&context, Repeat::Safe, result)
     }
 

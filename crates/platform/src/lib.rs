@@ -21,6 +21,7 @@ pub mod ids;
 pub mod net;
 pub mod process;
 pub mod random;
+pub mod reader;
 pub mod redis;
 pub mod server;
 pub mod single_flight;

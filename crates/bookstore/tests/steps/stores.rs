@@ -166,11 +166,11 @@ impl payment::store::Store for Faulty<payment::store::MemoryStore> {
             .await
     }
 
-    async fn find_record(
+    async fn find_records(
         &self,
-        order_id: OrderId,
-    ) -> Result<Option<payment::domain::Record>, DbError> {
-        let read = self.store.find_record(order_id);
+        orders: &[OrderId],
+    ) -> Result<Vec<payment::domain::Record>, DbError> {
+        let read = self.store.find_records(orders);
         self.read(Step::PaymentRead(PaymentRead::Record), read)
             .await
     }

@@ -22,6 +22,7 @@ use platform::crash;
 use platform::deadline::Deadline;
 use platform::ids::IdAllocator;
 use platform::random;
+use platform::reader::Reader;
 use platform::single_flight::SingleFlight;
 use platform::tasks::{TaskError, Tasks};
 use types::{Fingerprint, IdempotencyKey, OrderId, OrderStatus, UserId};
@@ -32,7 +33,7 @@ use crate::config::Timing;
 use crate::delay_queue::{DelayQueue, QueueError};
 use crate::domain::{Moved, Op, Order, Stamp, Verdict};
 use crate::error::OrderError;
-use crate::store::{OrderIds, Reader, Store, Writer};
+use crate::store::{OrderIds, OrdersByNumber, Store, Writer};
 
 pub(crate) use create_order::{CreateOrder, Created};
 pub(crate) use pay_order::{PaidOrder, PayOrder};
@@ -49,7 +50,7 @@ type Creation = (UserId, IdempotencyKey, Fingerprint);
 /// The service behind its gRPC face and its workers.
 pub(crate) struct App {
     store: Arc<dyn Store>,
-    reader: Reader,
+    reader: Reader<OrdersByNumber>,
     writer: Writer,
     ids: IdAllocator,
     catalog: Arc<dyn CatalogClient>,
@@ -73,7 +74,7 @@ impl App {
             ids: IdAllocator::new(Arc::new(OrderIds(Arc::clone(&parts.store)))),
             creations: SingleFlight::new(),
             holder: format!("order-{:016x}", random::number()).into(),
-            reader: Reader::start(Arc::clone(&parts.store)),
+            reader: Reader::start(OrdersByNumber(Arc::clone(&parts.store))),
             store: parts.store,
             writer,
             catalog: parts.catalog,

@@ -15,10 +15,7 @@ impl App {
         context: &CallContext,
         order_no: &OrderNo,
     ) -> Result<OrderDetail, OrderError> {
-        let found = self
-            .reader
-            .find_order(order_no.clone(), context.deadline)
-            .await?;
+        let found = self.reader.find(order_no.clone(), context.deadline).await?;
         let shown = found.filter(|detail| detail.order.stage.shown().is_some());
         shown.ok_or(OrderError::OrderNotFound)
     }

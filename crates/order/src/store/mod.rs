@@ -5,7 +5,7 @@
 //! one suite of tests runs on both.
 
 mod memory;
-mod reader;
+mod orders_by_number;
 mod sql;
 mod writer;
 
@@ -19,7 +19,7 @@ use types::{IdempotencyKey, OrderId, OrderNo, OrderStatus, Page, UnixMillis, Use
 use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task};
 
 pub use memory::{MemoryStore, Snapshot};
-pub(crate) use reader::Reader;
+pub(crate) use orders_by_number::OrdersByNumber;
 pub use sql::{MIGRATIONS, SqlStore};
 pub(crate) use sql::{read_history_between, read_items_between, read_orders_after};
 pub(crate) use writer::OrderIds;

@@ -1,3 +1,4 @@
+use platform::deadline::Deadline;
 use types::{Code, OrderId};
 
 use super::Payments;
@@ -9,8 +10,12 @@ impl Payments {
     ///
     /// # Errors
     /// `Refused` where nobody ever tried to pay.
-    pub(crate) async fn find_payment(&self, order_id: OrderId) -> Result<Payment, PaymentError> {
-        let record = self.store.find_record(order_id).await?;
+    pub(crate) async fn find_payment(
+        &self,
+        order_id: OrderId,
+        deadline: Deadline,
+    ) -> Result<Payment, PaymentError> {
+        let record = self.reader.find(order_id, deadline).await?;
         let record = record.ok_or(PaymentError::Refused(Code::PaymentNotFound))?;
         Ok(record.payment)
     }

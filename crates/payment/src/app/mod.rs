@@ -18,12 +18,13 @@ use platform::combiner::{Combiner, CombinerLimits, WriteError};
 use platform::db::DbError;
 use platform::deadline::Deadline;
 use platform::ids::{IdAllocator, IdSource};
+use platform::reader::Reader;
 use platform::tasks::Tasks;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::domain::{Method, Op, Outcome, Timetable};
 use crate::gateway::Gateways;
-use crate::store::{Store, StoreWriter};
+use crate::store::{RecordsByOrder, Store, StoreWriter};
 
 pub(crate) use pay::{PayAnswer, PayRequest};
 pub(crate) use refund::RefundAnswer;
@@ -37,6 +38,7 @@ const MEASURE_EVERY: Duration = Duration::from_secs(5);
 /// The service behind its gRPC face.
 pub(crate) struct Payments {
     store: Arc<dyn Store>,
+    reader: Reader<RecordsByOrder>,
     writer: Combiner<Op, Outcome>,
     serials: IdAllocator,
     gateways: Gateways,
@@ -63,6 +65,7 @@ impl Payments {
         let ids: Arc<dyn IdSource> = Arc::<dyn Store>::clone(&store);
         let writer = StoreWriter(Arc::clone(&store));
         let payments = Arc::new(Self {
+            reader: Reader::start(RecordsByOrder(Arc::clone(&store))),
             writer: Combiner::start("payment", writer, CombinerLimits::default()),
             serials: IdAllocator::new(ids),
             store,
@@ -86,6 +89,7 @@ impl Payments {
     /// Applies what waits to be written, and takes no more.
     pub(crate) async fn close(&self) {
         self.writer.close().await;
+        self.reader.close().await;
     }
 
     fn start_workers(self: &Arc<Self>) {

@@ -94,8 +94,10 @@ impl Store for MemoryStore {
         Ok(outcomes)
     }
 
-    async fn find_record(&self, order_id: OrderId) -> Result<Option<Record>, DbError> {
-        Ok(self.lock().rows.record(order_id).cloned())
+    async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<Record>, DbError> {
+        let state = self.lock();
+        let records = orders.iter().filter_map(|id| state.rows.record(*id));
+        Ok(records.cloned().collect())
     }
 
     async fn list_due(&self, now: UnixMillis, limit: u32) -> Result<Vec<Record>, DbError> {

@@ -4,6 +4,7 @@
 //! rules are in `domain`, the same for every store.
 
 mod memory;
+mod records_by_order;
 mod sql;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use types::{OrderId, UnixMillis};
 use crate::domain::{Event, Op, Outcome, Record};
 
 pub use memory::{MemoryStore, Snapshot};
+pub(crate) use records_by_order::RecordsByOrder;
 pub use sql::SqlStore;
 
 /// Keeps payments, their attempts and the feed.
@@ -28,8 +30,14 @@ pub trait Store: IdSource {
     /// Answers one outcome an operation.
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError>;
 
+    /// What is known about the money of these orders, which are different; those that nobody ever
+    /// tried to pay are left out.
+    async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<Record>, DbError>;
+
     /// What is known about an order's money; `None` where nobody ever tried to pay.
-    async fn find_record(&self, order_id: OrderId) -> Result<Option<Record>, DbError>;
+    async fn find_record(&self, order_id: OrderId) -> Result<Option<Record>, DbError> {
+        Ok(self.find_records(&[order_id]).await?.pop())
+    }
 
     /// Open attempts about which the gateway is to be asked again by `now`, the most overdue
     /// first, at most `limit`.

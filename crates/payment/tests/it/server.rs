@@ -316,8 +316,8 @@ impl Store for WatchedStore {
         outcomes
     }
 
-    async fn find_record(&self, order_id: OrderId) -> Result<Option<Record>, DbError> {
-        self.inner.find_record(order_id).await
+    async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<Record>, DbError> {
+        self.inner.find_records(orders).await
     }
 
     async fn list_due(&self, now: UnixMillis, limit: u32) -> Result<Vec<Record>, DbError> {

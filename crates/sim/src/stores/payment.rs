@@ -40,8 +40,8 @@ impl Store for PaymentDisk {
         self.0.write(&what, commit).await
     }
 
-    async fn find_record(&self, order_id: OrderId) -> Result<Option<Record>, DbError> {
-        self.0.read(self.store().find_record(order_id)).await
+    async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<Record>, DbError> {
+        self.0.read(self.store().find_records(orders)).await
     }
 
     async fn list_due(&self, now: UnixMillis, limit: u32) -> Result<Vec<Record>, DbError> {

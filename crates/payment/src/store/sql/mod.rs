@@ -56,10 +56,12 @@ impl Store for SqlStore {
             .await
     }
 
-    async fn find_record(&self, order_id: OrderId) -> Result<Option<Record>, DbError> {
+    async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<Record>, DbError> {
+        let orders = orders.to_vec();
         self.database
-            .read_once("find payment", move |tx| {
-                Box::pin(records::find(tx, order_id))
+            .read_once("find payments", move |tx| {
+                let orders = orders.clone();
+                Box::pin(async move { records::find(tx, &orders).await })
             })
             .await
     }

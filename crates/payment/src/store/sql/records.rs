@@ -34,17 +34,14 @@ pub(super) fn locking(orders: &BTreeSet<OrderId>) -> Lookup<'static> {
     }
 }
 
-/// Reads what [`locking`] found.
+/// Reads what a lookup by orders found.
 pub(super) fn read_all(found: &[Row]) -> Result<Vec<Record>, DbError> {
     found.iter().map(read).collect()
 }
 
-pub(super) async fn find(tx: &mut Tx, order_id: OrderId) -> Result<Option<Record>, DbError> {
-    tx.query_in(SELECT_BY_ORDERS, args![order_id], "")
-        .await?
-        .first()
-        .map(read)
-        .transpose()
+pub(super) async fn find(tx: &mut Tx, orders: &[OrderId]) -> Result<Vec<Record>, DbError> {
+    let orders = orders.iter().map(|id| (*id).into()).collect();
+    read_all(&tx.query_in(SELECT_BY_ORDERS, orders, "").await?)
 }
 
 pub(super) async fn list_due(
