@@ -40,6 +40,10 @@ overload: strain
 soak MINUTES="60": strain
     BOOKSTORE_TEST_BIN={{justfile_directory()}}/target/release/bookstore target/release/examples/strain soak {{MINUTES}}
 
+# GetBook as a share of what a bare gRPC server makes.
+echo: strain
+    BOOKSTORE_TEST_BIN={{justfile_directory()}}/target/release/bookstore target/release/examples/strain echo
+
 [private]
 strain:
     cargo build --release -p bookstore

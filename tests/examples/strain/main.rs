@@ -4,10 +4,13 @@
 //! - `strain overload`: orders a second with ever more callers at once, up to ten times those that
 //!   did best; each line is a share of the best one.
 //! - `strain soak MINUTES`: a steady load, and the memory of the process over time.
+//! - `strain echo`: `GetBook` beside a bare server that answers the same book and does nothing else.
 //!
-//! `just overload` and `just soak` run it against a release build.
+//! `just overload`, `just soak` and `just echo` run it against a release build.
 
 #![expect(clippy::print_stdout, reason = "this is a command")]
+
+mod bare;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -38,7 +41,9 @@ async fn main() -> anyhow::Result<()> {
     match words[..] {
         ["overload"] => overload().await,
         ["soak", minutes] => soak(minutes.parse().context("MINUTES is a number")?).await,
-        _ => bail!("strain overload, or strain soak MINUTES"),
+        ["echo"] => bare::compare().await,
+        ["bare"] => bare::serve().await,
+        _ => bail!("strain overload, strain soak MINUTES, or strain echo"),
     }
 }
 
