@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::clock::pause;
 use crate::deadline::Deadline;
 use crate::process::{self, Process};
 
@@ -24,6 +25,9 @@ use crate::process::{self, Process};
 const PAGE_LIMIT: Duration = Duration::from_secs(2);
 /// The largest metrics page that is read, in bytes.
 const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How often the samples of histograms are put into their buckets; until then each is kept.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// Upper bounds of latency buckets, in seconds.
 const SECONDS: [f64; 14] = [
@@ -81,14 +85,26 @@ impl Metrics {
         self.0.render()
     }
 
-    /// Serves `GET /metrics` until `shutdown`.
+    /// Serves `GET /metrics` until `shutdown`, and keeps memory flat where nobody asks for it.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
+        let recorder = self.0.clone();
+        let upkeep = async {
+            loop {
+                pause(UPKEEP_EVERY).await;
+                recorder.run_upkeep();
+            }
+        };
         let page = get(|State(metrics): State<Self>| async move { metrics.render() });
         let routes = Router::new().route("/metrics", page).with_state(self);
         let served = axum::serve(listener, routes)
             .with_graceful_shutdown(async move { shutdown.cancelled().await });
-        if let Err(error) = served.await {
-            tracing::error!(%error, "the metrics page ended");
+        tokio::select! {
+            served = served.into_future() => {
+                if let Err(error) = served {
+                    tracing::error!(%error, "the metrics page ended");
+                }
+            }
+            () = upkeep => {}
         }
     }
 }
@@ -139,5 +155,38 @@ mod tests {
         assert!(text?.contains("bookstore_process_cpu_seconds"));
         assert!(fetch_metrics(&address).await.is_err());
         Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn samples_do_not_pile_up_where_nobody_reads_the_page()
+    -> Result<(), Box<dyn std::error::Error>> {
+        const ROUNDS: u64 = 50;
+        const SAMPLES: u64 = 200_000;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let stop = CancellationToken::new();
+        let page = metrics_page()?.serve(listener, stop.clone());
+        let recording = async {
+            let histogram = metrics::histogram!("bookstore_test_unread_seconds");
+            let before = resident_kib()?;
+            for _ in 0..ROUNDS {
+                (0..SAMPLES).for_each(|_| histogram.record(0.001));
+                pause(UPKEEP_EVERY).await;
+            }
+            stop.cancel();
+            Ok::<u64, Box<dyn std::error::Error>>(resident_kib()?.saturating_sub(before))
+        };
+        let ((), grown) = tokio::join!(page, recording);
+        // Eight bytes each, were they kept.
+        let kept = ROUNDS * SAMPLES * 8 / 1024;
+        let grown = grown?;
+        assert!(grown < kept / 2, "{grown} KiB more of {kept} KiB");
+        Ok(())
+    }
+
+    fn resident_kib() -> Result<u64, Box<dyn std::error::Error>> {
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        Ok(number.ok_or("no VmRSS")?.parse()?)
     }
 }
