@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use platform::clock::pause;
+use platform::db::DatabaseUrl;
 use platform::telemetry::fetch_metrics;
 use tempfile::TempDir;
 
@@ -325,6 +326,16 @@ impl Shop {
     /// The folder of the databases.
     pub fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// The database of a service.
+    ///
+    /// # Errors
+    /// Where the folder has a name that is no text.
+    pub fn database(&self, service: Service) -> anyhow::Result<DatabaseUrl> {
+        let path = self.data().join(format!("{}.db", service.name()));
+        let url = format!("sqlite://{}", path.display());
+        url.parse().map_err(anyhow::Error::msg)
     }
 
     /// A folder for the test's own files.

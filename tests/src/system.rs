@@ -2,6 +2,7 @@
 //! two replicas of each service on MariaDB and Redis.
 
 use futures::future::try_join;
+use platform::db::DatabaseUrl;
 
 use crate::clients::Clients;
 use crate::shop::{Layout, Service, Shop};
@@ -102,6 +103,17 @@ impl System {
         match self {
             Self::Alone(shop) => shop.expect_clean().await,
             Self::Twice(twice) => twice.expect_clean().await,
+        }
+    }
+
+    /// The database of a service.
+    ///
+    /// # Errors
+    /// Where it has none.
+    pub fn database(&self, service: Service) -> anyhow::Result<DatabaseUrl> {
+        match self {
+            Self::Alone(shop) => shop.database(service),
+            Self::Twice(twice) => twice.database(service).cloned(),
         }
     }
 
