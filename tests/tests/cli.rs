@@ -46,6 +46,16 @@ async fn every_mistake_in_the_configuration_is_one_line_and_exit_code_2() -> any
             &["BOOKSTORE_ORDER__PAYMENT_TIMEOUT"],
         ),
         (
+            &[("BOOKSTORE_ORDER__PAYMENT_TIMEOUT", "0s")],
+            &[],
+            &["order.payment_timeout"],
+        ),
+        (
+            &[("BOOKSTORE_ORDER__PAYMENT_TIMEOUT", "2years")],
+            &[],
+            &["order.payment_timeout"],
+        ),
+        (
             &[("BOOKSTORE_ORDER__PAYMENT_TMEOUT", "5s")],
             &[],
             &["BOOKSTORE_ORDER__PAYMENT_TMEOUT"],

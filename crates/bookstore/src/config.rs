@@ -132,6 +132,8 @@ impl Config {
                 ));
             }
         }
+        self.order.check()?;
+        self.payment.check()?;
         if self.telemetry.otlp.is_empty() {
             return Ok(());
         }

@@ -1,10 +1,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use platform::StartError;
-use platform::config::{QueueUrl, ServiceUrl, human_duration};
+use platform::config::{ConfigError, QueueUrl, ServiceUrl, human_duration};
 use platform::db::DatabaseUrl;
 use serde::Deserialize;
+
+/// The longest that an order may wait for its payment: its deadline has to stay a date that databases know.
+const PAYMENT_TIMEOUT_MAX: Duration = Duration::from_hours(366 * 24);
 
 /// The `order` section of the configuration; defaults stand in `bookstore.yaml`.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,12 +31,15 @@ pub struct Config {
 
 impl Config {
     /// Checks what the types cannot.
-    pub(crate) fn check(&self) -> Result<(), StartError> {
-        if self.payment_timeout.is_zero() {
-            return Err(StartError::Config {
-                key: "order.payment_timeout".to_owned(),
-                reason: "must be longer than 0".to_owned(),
-            });
+    ///
+    /// # Errors
+    /// The first mistake, naming the key.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.payment_timeout.is_zero() || self.payment_timeout > PAYMENT_TIMEOUT_MAX {
+            return Err(ConfigError::new(
+                "order.payment_timeout",
+                "must be longer than 0, and 366 days at the most",
+            ));
         }
         Ok(())
     }

@@ -97,7 +97,6 @@ pub async fn start(
     deps: ServiceDeps,
     upstreams: Upstreams,
 ) -> Result<RunningService, StartError> {
-    config.check()?;
     let options = DatabaseOptions {
         migrate: deps.migrate,
         ..DatabaseOptions::default()

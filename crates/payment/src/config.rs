@@ -1,8 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use platform::StartError;
-use platform::config::human_duration;
+use platform::config::{ConfigError, human_duration};
 use platform::db::DatabaseUrl;
 use serde::Deserialize;
 
@@ -45,17 +44,19 @@ impl GatewayKind {
 
 impl Config {
     /// Checks what only several values together can get wrong.
-    pub(crate) fn check(&self) -> Result<(), StartError> {
-        let wrong = |key: &str, reason: &str| StartError::Config {
-            key: key.to_owned(),
-            reason: reason.to_owned(),
-        };
+    ///
+    /// # Errors
+    /// The first mistake, naming the key.
+    pub fn check(&self) -> Result<(), ConfigError> {
         if self.gateway_timeout.is_zero() {
-            return Err(wrong("payment.gateway_timeout", "must be longer than 0"));
+            return Err(ConfigError::new(
+                "payment.gateway_timeout",
+                "must be longer than 0",
+            ));
         }
         // Otherwise every call would be cut off, and no payment ever settled.
         if self.mock.latency >= self.gateway_timeout {
-            return Err(wrong(
+            return Err(ConfigError::new(
                 "payment.mock.latency",
                 "must be shorter than payment.gateway_timeout",
             ));
@@ -123,10 +124,7 @@ mock: { success_rate: 0.7, seed: 42, latency: 0ms, hang_rate: 0, lose_answer_rat
     fn a_mock_slower_than_the_limit_is_refused() {
         for yaml in ["mock: { latency: 2s }", "gateway_timeout: 0s"] {
             let error = read(yaml).unwrap().check().unwrap_err();
-            assert!(
-                error.to_string().starts_with("configuration: payment."),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with("payment."), "{error}");
         }
     }
 }
