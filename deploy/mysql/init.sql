@@ -17,7 +17,8 @@ GRANT SELECT, INSERT, UPDATE, CREATE, ALTER, INDEX ON inventory_db.* TO 'migrate
 GRANT SELECT, INSERT, UPDATE, CREATE, ALTER, INDEX ON order_db.*     TO 'migrate'@'%';
 GRANT SELECT, INSERT, UPDATE, CREATE, ALTER, INDEX ON payment_db.*   TO 'migrate'@'%';
 
--- `bookstore serve … --no-migrate`. Only the order service ever deletes a row.
+-- `bookstore serve … --no-migrate`. Only the order service, or an operator in its
+-- place, ever deletes a row.
 CREATE USER IF NOT EXISTS 'catalog'@'%'   IDENTIFIED BY '${CATALOG_PASSWORD}';
 CREATE USER IF NOT EXISTS 'inventory'@'%' IDENTIFIED BY '${INVENTORY_PASSWORD}';
 CREATE USER IF NOT EXISTS 'order'@'%'     IDENTIFIED BY '${ORDER_PASSWORD}';

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use platform::clock::pause;
+use platform::process::resident_kib;
 
 /// How long a process may take to be ready, or to end.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -77,10 +78,7 @@ impl Process {
 
     /// The memory that it holds, in KiB.
     pub(crate) fn resident_kib(&self) -> anyhow::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().next());
-        Ok(number.context("no VmRSS")?.parse()?)
+        resident_kib(platform::process::Process::Id(self.child.id())).context("no such process")
     }
 
     /// Waits until the process has ended.

@@ -56,6 +56,11 @@ async fn every_mistake_in_the_configuration_is_one_line_and_exit_code_2() -> any
             &["order.payment_timeout"],
         ),
         (
+            &[("BOOKSTORE_PAYMENT__GATEWAY_TIMEOUT", "0s")],
+            &[],
+            &["payment.gateway_timeout"],
+        ),
+        (
             &[("BOOKSTORE_ORDER__PAYMENT_TMEOUT", "5s")],
             &[],
             &["BOOKSTORE_ORDER__PAYMENT_TMEOUT"],

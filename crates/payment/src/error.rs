@@ -17,8 +17,8 @@ pub(crate) enum PaymentError {
     /// and is settled without the caller.
     #[error("the gateway has not answered yet")]
     StillOpen,
-    /// The combiner did not apply the operation, or may not have.
-    #[error("cannot write")]
+    /// The combiner did not carry out a write or a read, or may not have.
+    #[error("not carried out")]
     Write(#[from] WriteError),
     /// The database did not answer.
     #[error("cannot read")]

@@ -1,4 +1,4 @@
-//! What a process has used of the machine, as Linux tells it.
+//! What a process uses of the machine, as Linux tells it.
 
 use std::time::Duration;
 
@@ -27,6 +27,17 @@ pub fn cpu_time(process: Process) -> Option<Duration> {
     cpu_time_in(&stat.ok()?)
 }
 
+/// The memory that `process` holds, in KiB; `None` where there is no such process, or no `/proc`.
+pub fn resident_kib(process: Process) -> Option<u64> {
+    let status = match process {
+        Process::This => std::fs::read_to_string("/proc/self/status"),
+        Process::Id(id) => std::fs::read_to_string(format!("/proc/{id}/status")),
+    };
+    let status = status.ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line?.split_whitespace().next()?.parse().ok()
+}
+
 fn cpu_time_in(stat: &str) -> Option<Duration> {
     // The name is in brackets and may hold anything, brackets and blanks too.
     let (_, fields) = stat.rsplit_once(')')?;
@@ -51,5 +62,6 @@ mod tests {
     #[test]
     fn a_process_that_is_not_there_has_used_nothing_that_is_known() {
         assert_eq!(cpu_time(Process::Id(u32::MAX)), None);
+        assert_eq!(resident_kib(Process::Id(u32::MAX)), None);
     }
 }

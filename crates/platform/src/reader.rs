@@ -24,10 +24,13 @@ pub trait KeyedRows: Send + Sync + 'static {
     /// What is found.
     type Row: Clone + Send + 'static;
 
-    /// Labels the metrics and names the crash points, as `order.load`.
+    /// Labels the metrics, as `order.load`.
     const NAME: &'static str;
 
     /// The rows of those of `keys` that have one, in whatever order; `keys` are different.
+    ///
+    /// # Errors
+    /// Where the database did not answer; everybody who waits for one of `keys` hears it.
     async fn find(&self, keys: &[Self::Key]) -> Result<Vec<Self::Row>, DbError>;
 
     /// The key of a row.

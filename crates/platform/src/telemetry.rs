@@ -156,37 +156,4 @@ mod tests {
         assert!(fetch_metrics(&address).await.is_err());
         Ok(())
     }
-
-    #[tokio::test(start_paused = true)]
-    async fn samples_do_not_pile_up_where_nobody_reads_the_page()
-    -> Result<(), Box<dyn std::error::Error>> {
-        const ROUNDS: u64 = 50;
-        const SAMPLES: u64 = 200_000;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let stop = CancellationToken::new();
-        let page = metrics_page()?.serve(listener, stop.clone());
-        let recording = async {
-            let histogram = metrics::histogram!("bookstore_test_unread_seconds");
-            let before = resident_kib()?;
-            for _ in 0..ROUNDS {
-                (0..SAMPLES).for_each(|_| histogram.record(0.001));
-                pause(UPKEEP_EVERY).await;
-            }
-            stop.cancel();
-            Ok::<u64, Box<dyn std::error::Error>>(resident_kib()?.saturating_sub(before))
-        };
-        let ((), grown) = tokio::join!(page, recording);
-        // Eight bytes each, were they kept.
-        let kept = ROUNDS * SAMPLES * 8 / 1024;
-        let grown = grown?;
-        assert!(grown < kept / 2, "{grown} KiB more of {kept} KiB");
-        Ok(())
-    }
-
-    fn resident_kib() -> Result<u64, Box<dyn std::error::Error>> {
-        let status = std::fs::read_to_string("/proc/self/status")?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-        let number = line.and_then(|line| line.split_whitespace().nth(1));
-        Ok(number.ok_or("no VmRSS")?.parse()?)
-    }
 }

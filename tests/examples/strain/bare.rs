@@ -15,6 +15,7 @@ use api::catalog::v1::{
     UpdateBookRequest, UpdateBookResponse,
 };
 use bookstore_e2e::Service;
+use bookstore_e2e::goods::book;
 use futures::future::{join, join_all};
 use platform::clock::pause;
 use tokio::net::TcpListener;
@@ -29,10 +30,14 @@ const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 const WARM_UP: Duration = Duration::from_secs(1);
 
+/// The book that is read.
+const TITLE: &str = "Bare Necessities";
+const PRICE: i64 = 100;
+
 /// Drives both in turn; prints both rates and their ratio, round by round.
 pub(crate) async fn compare() -> anyhow::Result<()> {
     let shop = super::open().await?;
-    let book_id = shop.clients()?.publish("Bare Necessities", 100).await?;
+    let book_id = shop.clients()?.publish(TITLE, PRICE).await?;
     let bare = Bare::start()?;
     let (ours, theirs) = (shop.port(Service::Catalog), bare.port);
     let mut shares = Vec::with_capacity(ROUNDS);
@@ -90,18 +95,16 @@ struct Bare {
 
 impl Bare {
     fn start() -> anyhow::Result<Self> {
-        let mut process = Command::new(std::env::current_exe()?)
+        let process = Command::new(std::env::current_exe()?)
             .arg("bare")
             .stdout(Stdio::piped())
             .spawn()?;
-        let stdout = process.stdout.take().context("no standard output")?;
+        let mut bare = Self { process, port: 0 };
+        let stdout = bare.process.stdout.take().context("no standard output")?;
         let mut said = String::new();
         BufReader::new(stdout).read_line(&mut said)?;
-        let port = said
-            .trim()
-            .parse()
-            .context("the bare server said no port")?;
-        Ok(Self { process, port })
+        bare.port = said.trim().parse().context("no port")?;
+        Ok(bare)
     }
 }
 
@@ -130,14 +133,13 @@ impl CatalogService for Echo {
         &self,
         request: Request<GetBookRequest>,
     ) -> Result<Response<GetBookResponse>, Status> {
-        let book = Book {
-            id: request.into_inner().book_id,
-            title: "Bare Necessities".to_owned(),
-            author: "Nobody".to_owned(),
-            price: 100,
-            ..Book::default()
-        };
-        let book = Some(book);
+        // As many bytes as the shop's book has.
+        let published = book(request.into_inner().book_id, TITLE, PRICE);
+        let book = published.book.map(|book| Book {
+            created_at: 1_795_000_000,
+            updated_at: 1_795_000_000,
+            ..book
+        });
         Ok(Response::new(GetBookResponse {
             book,
             ..GetBookResponse::default()

@@ -4,7 +4,7 @@
 //! - `strain overload`: orders a second with ever more callers at once, up to ten times those that
 //!   did best, and with those again, as the shop has grown by then; each line is a share of the best one.
 //! - `strain soak MINUTES`: a steady load, and the memory of the process over time.
-//! - `strain echo`: `GetBook` beside a bare server that answers the same book and does nothing else.
+//! - `strain echo`: `GetBook` beside a bare server that answers such a book and does nothing else.
 //!
 //! `just overload`, `just soak` and `just echo` run it against a release build.
 
