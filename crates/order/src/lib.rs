@@ -97,6 +97,7 @@ pub async fn start(
     deps: ServiceDeps,
     upstreams: Upstreams,
 ) -> Result<RunningService, StartError> {
+    config.check()?;
     let options = DatabaseOptions {
         migrate: deps.migrate,
         ..DatabaseOptions::default()

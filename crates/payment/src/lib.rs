@@ -52,6 +52,7 @@ const NAME: &str = "payment";
 /// # Errors
 /// A configuration value that cannot be used, or a database that cannot be opened.
 pub async fn start(config: Config, deps: ServiceDeps) -> Result<RunningService, StartError> {
+    config.check()?;
     let store = SqlStore::open(&config.database, deps.migrate)
         .await
         .map_err(|source| StartError::Database {

@@ -10,6 +10,7 @@ use tonic::{Code as GrpcCode, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use types::{Code, Violations};
 
+use crate::config::ConfigError;
 use crate::context::CallContext;
 use crate::random;
 
@@ -181,4 +182,13 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl From<ConfigError> for StartError {
+    fn from(mistake: ConfigError) -> Self {
+        Self::Config {
+            key: mistake.place,
+            reason: mistake.reason,
+        }
+    }
 }

@@ -74,16 +74,22 @@ async fn a_configured_service_serves_from_its_database() -> anyhow::Result<()> {
     server.stop().await
 }
 
-#[test]
-fn a_mistake_in_the_configuration_is_named() -> anyhow::Result<()> {
+#[tokio::test]
+async fn a_mistake_in_the_configuration_is_named() -> anyhow::Result<()> {
     let unknown = config(&format!("{YAML}\nretries: 3\n")).unwrap_err();
     assert!(unknown.to_string().contains("retries"), "{unknown}");
     let queue = config(&YAML.replace("embedded", "somewhere")).unwrap_err();
     assert!(queue.to_string().contains("delay_queue"), "{queue}");
 
     for never in ["0s", "367days"] {
-        let mistake = config(&YAML.replace("15m", never))?.check().unwrap_err();
+        let never = config(&YAML.replace("15m", never))?;
+        let mistake = never.check().unwrap_err();
         assert_eq!(mistake.place, "order.payment_timeout");
+        match order::start(never, deps(), upstreams(&World::new().await?)).await {
+            Err(StartError::Config { key, .. }) => assert_eq!(key, "order.payment_timeout"),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("it started"),
+        }
     }
     Ok(())
 }
