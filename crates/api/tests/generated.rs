@@ -60,6 +60,7 @@ fn generate() -> Files {
     let out = tempfile::tempdir().unwrap();
     let mut descriptors = compiled::compile(&compiled::own_folder());
     tonic_prost_build::configure()
+        .codec_path("crate::codec::ProstCodec")
         .out_dir(out.path())
         .compile_fds(descriptors.clone())
         .expect("code is generated");

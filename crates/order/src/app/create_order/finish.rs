@@ -14,7 +14,7 @@ use crate::store::DueOrder;
 
 impl App {
     /// CREATING -> PENDING, then into the delay queue.
-    #[tracing::instrument(skip_all)]
+    #[tracing::instrument(level = "debug", skip_all)]
     pub(super) async fn confirm(
         &self,
         context: &CallContext,

@@ -25,7 +25,7 @@ pub(super) enum Hold {
 impl App {
     /// Asks for the stock until there is an answer; under one key, so asking again takes nothing
     /// twice.
-    #[tracing::instrument(skip_all)]
+    #[tracing::instrument(level = "debug", skip_all)]
     pub(super) async fn hold_stock(
         &self,
         context: &CallContext,

@@ -171,7 +171,7 @@ impl App {
         }
     }
 
-    #[tracing::instrument(skip_all)]
+    #[tracing::instrument(level = "debug", skip_all)]
     async fn price_basket(
         &self,
         context: &CallContext,
