@@ -18,7 +18,7 @@ fn buffers() -> BufferSettings {
 /// Tonic begins each message of each call with 8 KiB, four times a unary call; messages here have
 /// some hundred bytes. Larger ones make their buffers grow.
 #[derive(Debug)]
-pub struct ProstCodec<T, U>(PhantomData<(T, U)>);
+pub(crate) struct ProstCodec<T, U>(PhantomData<(T, U)>);
 
 impl<T, U> Default for ProstCodec<T, U> {
     fn default() -> Self {

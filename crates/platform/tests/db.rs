@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::future::join_all;
 use platform::args;
 use platform::db::{
-    Database, DatabaseOptions, DatabaseUrl, DbError, Matches, Migration, SchemaState, Update, Value,
+    Database, DatabaseOptions, DatabaseUrl, DbError, Insert, Matches, Migration, SchemaState,
+    Update, Value,
 };
 use testkit::proxy::{Cut, Proxy};
 use testkit::servers::mysql;
@@ -28,6 +29,16 @@ const MIGRATIONS: &[Migration] = &[Migration {
     sqlite: SQLITE,
     mysql: MYSQL,
 }];
+
+/// Things with a number alone, or with all there is to them.
+const NUMBERED: Insert = Insert {
+    table: "things",
+    columns: "id, amount",
+};
+const WHOLE: Insert = Insert {
+    table: "things",
+    columns: "id, amount, name, secret, at",
+};
 
 /// Runs one test on every kind of database there is; each gets an empty one.
 async fn on_all<F: Future<Output = ()>>(test: impl Fn(DatabaseUrl) -> F) {
@@ -47,13 +58,7 @@ async fn open(url: &DatabaseUrl) -> Database {
 async fn insert(database: &Database, id: i64, amount: i64) -> Result<(), DbError> {
     database
         .write("insert", move |tx| {
-            Box::pin(async move {
-                tx.insert_rows(
-                    "INSERT INTO things (id, amount) VALUES",
-                    vec![args![id, amount]],
-                )
-                .await
-            })
+            Box::pin(async move { tx.insert_rows(&NUMBERED, vec![args![id, amount]]).await })
         })
         .await
 }
@@ -79,26 +84,17 @@ async fn values_come_back_as_they_went_in() {
         let bytes = vec![0, 255, b'\'', b'\\', b'a'];
         let at = UnixMillis::new(1_795_355_045_123);
         let row = args![1_i64, i64::MIN, text, bytes.clone(), at];
-        let rows = vec![
-            row,
-            args![
-                2_i64,
-                i64::MAX,
-                Option::<String>::None,
-                Option::<i64>::None,
-                Option::<i64>::None
-            ],
-        ];
+        let nothing = Option::<i64>::None;
+        let bare = |id: i64| args![id, i64::MAX, nothing, nothing, nothing];
+        // NULL beside values, and where there is nothing else.
+        let (rows, last) = (vec![row, bare(2)], vec![bare(3)]);
         let read = database
             .write("values", move |tx| {
-                let rows = rows.clone();
+                let (rows, last) = (rows.clone(), last.clone());
                 Box::pin(async move {
-                    tx.insert_rows(
-                        "INSERT INTO things (id, amount, name, secret, at) VALUES",
-                        rows,
-                    )
-                    .await?;
-                    let ids = vec![Value::Int(1), Value::Int(2), Value::Int(3)];
+                    tx.insert_rows(&WHOLE, rows).await?;
+                    tx.insert_rows(&WHOLE, last).await?;
+                    let ids = (1..=4_i64).map(Value::from).collect();
                     tx.query_in(
                         "SELECT amount, name, secret, at FROM things WHERE id IN",
                         ids,
@@ -109,14 +105,16 @@ async fn values_come_back_as_they_went_in() {
             })
             .await
             .unwrap();
-        assert_eq!(read.len(), 2);
+        assert_eq!(read.len(), 3);
         assert_eq!(read[0].int(0).unwrap(), i64::MIN);
         assert_eq!(read[0].text(1).unwrap(), text);
         assert_eq!(read[0].bytes(2).unwrap(), bytes);
         assert_eq!(read[0].time(3).unwrap(), at);
-        assert_eq!(read[1].int(0).unwrap(), i64::MAX);
-        assert_eq!(read[1].opt_text(1).unwrap(), None);
-        assert_eq!(read[1].opt_time(3).unwrap(), None);
+        for row in &read[1..] {
+            assert_eq!(row.int(0).unwrap(), i64::MAX);
+            assert_eq!(row.opt_text(1).unwrap(), None);
+            assert_eq!(row.opt_time(3).unwrap(), None);
+        }
         database.close().await;
     })
     .await;
@@ -221,6 +219,10 @@ async fn rows_are_updated_by_keys_that_differ_in_a_byte_alone() {
     };
     on_all(|url| async move {
         let database = open(&url).await;
+        let insert = Insert {
+            table: "things",
+            columns: "id, amount, secret",
+        };
         let keys: [&[u8]; 7] = [b"a", b"A", b"a ", b"a\0", b"\xc3\xa4", b"'a'", b"a\\"];
         let rows = |of: fn(i64) -> i64| {
             let row = move |(id, key)| args![id, of(id), key];
@@ -231,8 +233,7 @@ async fn rows_are_updated_by_keys_that_differ_in_a_byte_alone() {
             let inserted = inserted.clone();
             let updated = updated.iter().map(|row| row[1..].to_vec()).collect();
             Box::pin(async move {
-                let insert = "INSERT INTO things (id, amount, secret) VALUES";
-                tx.insert_rows(insert, inserted).await?;
+                tx.insert_rows(&insert, inserted).await?;
                 tx.update_rows(&BY_SECRET, updated).await?;
                 tx.query("SELECT id, amount FROM things", args![]).await
             })
@@ -505,8 +506,7 @@ async fn units_of_work_and_their_round_trips_are_counted() {
         let rows = |first: i64| (first..first + 3).map(|id| args![id, 1_i64]).collect();
         let written = database.write("counted", move |tx| {
             Box::pin(async move {
-                tx.insert_rows("INSERT INTO things (id, amount) VALUES", rows(1))
-                    .await?;
+                tx.insert_rows(&NUMBERED, rows(1)).await?;
                 tx.query("SELECT id FROM things", Vec::new()).await
             })
         });

@@ -2,6 +2,15 @@
 
 use super::{DbError, Value};
 
+/// An INSERT of many rows: a value for each column.
+#[derive(Debug, Clone, Copy)]
+pub struct Insert {
+    /// The table.
+    pub table: &'static str,
+    /// The columns, as SQL lists them: `id, title, price`. One that is left out holds NULL.
+    pub columns: &'static str,
+}
+
 /// An UPDATE of many rows by their key, each row to values of its own.
 ///
 /// The arguments of a row: a value for each column of `set`, the key, and, where there is a `guard`,
@@ -40,6 +49,13 @@ impl Matches {
             }
             Self::OneEach(_) | Self::Any => Ok(()),
         }
+    }
+}
+
+impl Insert {
+    /// The columns one by one.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &'static str> {
+        self.columns.split(", ")
     }
 }
 

@@ -19,7 +19,7 @@ mod value;
 
 use futures::future::BoxFuture;
 
-pub use change::{Matches, Update};
+pub use change::{Insert, Matches, Update};
 pub use error::DbError;
 pub use migrate::{Migration, SchemaState};
 pub use tx::{Lookup, Tx};

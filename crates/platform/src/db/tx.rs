@@ -1,6 +1,6 @@
 use super::mysql::MysqlConnection;
 use super::sqlite::SqliteConnection;
-use super::{Access, DbError, Matches, Row, Update, Value};
+use super::{Access, DbError, Insert, Matches, Row, Update, Value};
 
 /// The longest `IN (…)` list of one statement.
 const IN_LIST_LEN_MAX: usize = 512;
@@ -96,10 +96,10 @@ impl Tx {
         }
     }
 
-    /// Inserts rows: `insert` ends before the first row (`INSERT INTO t (a, b) VALUES`).
+    /// Inserts rows, each with a value for every column.
     pub async fn insert_rows(
         &mut self,
-        insert: &str,
+        insert: &Insert,
         rows: Vec<Vec<Value>>,
     ) -> Result<(), DbError> {
         match &mut self.connection {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use platform::args;
-use platform::db::{DbError, Matches, Row, Tx, Value};
+use platform::db::{DbError, Insert, Matches, Row, Tx, Value};
 use types::{BookId, Fen, Isbn, Page};
 
 use super::PublishedPage;
@@ -28,10 +28,11 @@ const FIND_ISBN_OWNERS: &str = "SELECT isbn_key, id FROM books WHERE isbn_key IN
 
 const LIST_IDS_FROM: &str = "SELECT id FROM books WHERE id >= ? ORDER BY id LIMIT ?";
 
-const INSERT: &str = "
-INSERT INTO books (id, title, author, isbn, isbn_key, price, description, created_at, updated_at,
-                   unpublished, revision)
-VALUES";
+const INSERT: Insert = Insert {
+    table: "books",
+    columns: "id, title, author, isbn, isbn_key, price, description, created_at, updated_at, \
+        unpublished, revision",
+};
 
 const UPDATE: &str = "
 UPDATE books SET title = ?, author = ?, isbn = ?, isbn_key = ?, price = ?, description = ?,
@@ -154,7 +155,7 @@ pub(super) async fn write_changes(tx: &mut Tx, rows: &Rows) -> Result<(), DbErro
     // book, and unique indexes look at every statement, not at the end.
     let books = Matches::OneEach("books");
     tx.execute_each(CLEAR_ISBN, cleared, books).await?;
-    tx.insert_rows(INSERT, inserted).await?;
+    tx.insert_rows(&INSERT, inserted).await?;
     tx.execute_each(UPDATE, updated, books).await
 }
 

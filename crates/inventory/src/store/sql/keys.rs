@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use platform::args;
-use platform::db::{DbError, Lookup, Row, Tx, Update, Value};
+use platform::db::{DbError, Insert, Lookup, Row, Tx, Update, Value};
 use types::{BookId, Fingerprint, IdempotencyKey};
 
 use super::stocks::book_of;
@@ -26,9 +26,11 @@ const SELECT_OPEN: &str = concat!(
     " WHERE book_id = ? AND reference_id = ? AND open_version IS NOT NULL \
      ORDER BY open_version LIMIT ?"
 );
-const INSERT: &str = "INSERT INTO inventory_keys (idempotency_key, used_by, fingerprint, \
-    reference_id, state, answer_quantity, book_id, open_version, outstanding, settled, \
-    created_at) VALUES";
+const INSERT: Insert = Insert {
+    table: "inventory_keys",
+    columns: "idempotency_key, used_by, fingerprint, reference_id, state, answer_quantity, book_id, \
+        open_version, outstanding, settled, created_at",
+};
 const UPDATE: Update = Update {
     table: "inventory_keys",
     set: &["state", "open_version", "outstanding", "settled"],
@@ -74,7 +76,7 @@ pub(super) async fn insert_keys(
     keys: Vec<(&IdempotencyKey, &KeyRow)>,
 ) -> Result<(), DbError> {
     tx.insert_rows(
-        INSERT,
+        &INSERT,
         keys.into_iter()
             .map(|(key, row)| insert_args(key, row))
             .collect(),

@@ -1,22 +1,24 @@
 //! Table `inventory_logs`: entries are inserted and read, never updated or deleted.
 
 use platform::args;
-use platform::db::{DbError, Row, Tx, Value};
+use platform::db::{DbError, Insert, Row, Tx, Value};
 use types::IdempotencyKey;
 
 use super::keys::{KeyRows, read_key};
 use super::stocks::book_of;
 use crate::domain::{Entry, FirstAnswer, HeldLine, Hold, HoldState, KeyUse, Reference, Stock};
 
-const INSERT: &str = "INSERT INTO inventory_logs (book_id, operation_type, change_quantity, \
-    change_reserved, quantity_after, reserved_after, version_after, idempotency_key, hold_key, \
-    reference_id, created_at) VALUES";
+const INSERT: Insert = Insert {
+    table: "inventory_logs",
+    columns: "book_id, operation_type, change_quantity, change_reserved, quantity_after, \
+        reserved_after, version_after, idempotency_key, hold_key, reference_id, created_at",
+};
 const SELECT_LINES: &str = "SELECT hold_key, book_id, change_reserved, quantity_after, \
     reserved_after, version_after FROM inventory_logs WHERE hold_key IN";
 
 /// Appends entries, in their order.
 pub(super) async fn insert_entries(tx: &mut Tx, entries: &[Entry]) -> Result<(), DbError> {
-    tx.insert_rows(INSERT, entries.iter().map(insert_args).collect())
+    tx.insert_rows(&INSERT, entries.iter().map(insert_args).collect())
         .await
 }
 

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 
 use platform::args;
-use platform::db::{DbError, Lookup, Row, Tx, Update, Value};
+use platform::db::{DbError, Insert, Lookup, Row, Tx, Update, Value};
 use types::BookId;
 
 use crate::domain::Stock;
 
 const SELECT: &str =
     "SELECT book_id, quantity, reserved, version FROM inventories WHERE book_id IN";
-const INSERT: &str = "INSERT INTO inventories (book_id, quantity, reserved, version) VALUES";
+const INSERT: Insert = Insert {
+    table: "inventories",
+    columns: "book_id, quantity, reserved, version",
+};
 const UPDATE: Update = Update {
     table: "inventories",
     set: &["quantity", "reserved", "version"],
@@ -43,7 +46,7 @@ pub(super) fn read_locked(rows: &[Row]) -> Result<Vec<Stock>, DbError> {
 /// Writes balances of books that had none.
 pub(super) async fn insert_stocks(tx: &mut Tx, stocks: &[Stock]) -> Result<(), DbError> {
     let row = |stock: &Stock| args![stock.book, stock.quantity, stock.reserved, stock.version];
-    tx.insert_rows(INSERT, stocks.iter().map(row).collect())
+    tx.insert_rows(&INSERT, stocks.iter().map(row).collect())
         .await
 }
 

@@ -1,14 +1,16 @@
 //! The table `order_history`.
 
 use platform::args;
-use platform::db::{DbError, Row, Tx, Value};
+use platform::db::{DbError, Insert, Row, Tx, Value};
 use types::{OrderId, OrderStatus};
 
 use super::orders::read_id;
 use crate::domain::{HistoryRow, Rows};
 
-const INSERT: &str =
-    "INSERT INTO order_history (order_id, to_status, from_status, moved_at) VALUES";
+const INSERT: Insert = Insert {
+    table: "order_history",
+    columns: "order_id, to_status, from_status, moved_at",
+};
 
 /// The states on any path of the machine have ascending numbers, so this is the order of events
 /// also where two moves share a millisecond.
@@ -20,7 +22,7 @@ const SELECT_BETWEEN: &str = "SELECT order_id, to_status, from_status, moved_at 
 
 pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
     let inserts = rows.history().iter().map(insert_args).collect();
-    tx.insert_rows(INSERT, inserts).await
+    tx.insert_rows(&INSERT, inserts).await
 }
 
 pub(super) async fn list(tx: &mut Tx, id: OrderId) -> Result<Vec<HistoryRow>, DbError> {

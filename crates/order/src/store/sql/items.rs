@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use platform::args;
-use platform::db::{DbError, Matches, Row, Tx, Value};
+use platform::db::{DbError, Insert, Matches, Row, Tx, Value};
 use types::{BookId, Fen, OrderId, Quantity};
 
 use super::orders::read_id;
 use crate::domain::{Change, Item, Order, OrderDetail, Rows};
 
-const INSERT: &str =
-    "INSERT INTO order_items (order_id, id, book_id, book_title, quantity, price) VALUES";
+const INSERT: Insert = Insert {
+    table: "order_items",
+    columns: "order_id, id, book_id, book_title, quantity, price",
+};
 
 const SELECT_BY_ORDERS: &str = "SELECT order_id, book_id, book_title, quantity, price \
     FROM order_items WHERE order_id IN";
@@ -44,7 +46,7 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
         }
     }
     tx.execute_each(DELETE, deletes, Matches::Any).await?;
-    tx.insert_rows(INSERT, inserts).await
+    tx.insert_rows(&INSERT, inserts).await
 }
 
 /// Puts the items to their orders, which keep their order.

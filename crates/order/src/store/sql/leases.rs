@@ -1,13 +1,16 @@
 //! The table `leases`.
 
 use platform::args;
-use platform::db::{DbError, Lookup, Matches, Row, Tx, Value};
+use platform::db::{DbError, Insert, Lookup, Matches, Row, Tx, Value};
 
 use crate::domain::{Change, Lease, Rows, Touched};
 
 const SELECT_BY_NAMES: &str = "SELECT name, holder, expires_at FROM leases WHERE name IN";
 
-const INSERT: &str = "INSERT INTO leases (name, holder, expires_at) VALUES";
+const INSERT: Insert = Insert {
+    table: "leases",
+    columns: "name, holder, expires_at",
+};
 
 const UPDATE: &str = "UPDATE leases SET holder = ?, expires_at = ? WHERE name = ? AND holder = ?";
 
@@ -56,5 +59,5 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
     let leases = Matches::OneEach("leases");
     tx.execute_each(DELETE, deletes, leases).await?;
     tx.execute_each(UPDATE, updates, leases).await?;
-    tx.insert_rows(INSERT, inserts).await
+    tx.insert_rows(&INSERT, inserts).await
 }

@@ -1,7 +1,7 @@
 //! The table `orders`.
 
 use platform::args;
-use platform::db::{DbError, Lookup, Matches, Row, Tx, Update, Value};
+use platform::db::{DbError, Insert, Lookup, Matches, Row, Tx, Update, Value};
 use types::{
     Fen, Fingerprint, IdempotencyKey, OrderId, OrderNo, OrderStatus, Page, PaymentNo, UnixMillis,
     UserId,
@@ -29,7 +29,10 @@ macro_rules! columns {
 /// How many they are.
 const COLUMNS: usize = 15;
 
-const INSERT: &str = concat!("INSERT INTO orders (", columns!(), ") VALUES");
+const INSERT: Insert = Insert {
+    table: "orders",
+    columns: columns!(),
+};
 
 const SELECT_BY_IDS: &str = concat!("SELECT ", columns!(), " FROM orders WHERE id IN");
 
@@ -149,7 +152,7 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
     tx.update_rows(&MOVE, moves).await?;
     tx.update_rows(&UPDATE, updates).await?;
     tx.execute_each(FREE_REQUEST, frees, orders).await?;
-    tx.insert_rows(INSERT, inserts).await
+    tx.insert_rows(&INSERT, inserts).await
 }
 
 /// Reads orders with their items.

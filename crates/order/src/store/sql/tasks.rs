@@ -1,7 +1,7 @@
 //! The table `order_tasks`.
 
 use platform::args;
-use platform::db::{DbError, Lookup, Matches, Row, Tx, Value};
+use platform::db::{DbError, Insert, Lookup, Matches, Row, Tx, Value};
 use types::{OrderNo, UnixMillis};
 
 use super::orders::{read_count, read_id};
@@ -13,7 +13,10 @@ macro_rules! columns {
     };
 }
 
-const INSERT: &str = concat!("INSERT INTO order_tasks (", columns!(), ") VALUES");
+const INSERT: Insert = Insert {
+    table: "order_tasks",
+    columns: columns!(),
+};
 
 const SELECT_BY_ORDERS: &str =
     concat!("SELECT ", columns!(), " FROM order_tasks WHERE order_id IN");
@@ -66,7 +69,7 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
     let tasks = Matches::OneEach("order_tasks");
     tx.execute_each(DELETE, deletes, tasks).await?;
     tx.execute_each(UPDATE, updates, tasks).await?;
-    tx.insert_rows(INSERT, inserts).await
+    tx.insert_rows(&INSERT, inserts).await
 }
 
 pub(super) async fn list_due(

@@ -1,13 +1,16 @@
 //! Table `payment_attempts`: one row a try to charge.
 
 use platform::args;
-use platform::db::{DbError, Tx, Update};
+use platform::db::{DbError, Insert, Tx, Update};
 
 use super::unsigned;
 use crate::domain::Attempt;
 
-const INSERT: &str = "INSERT INTO payment_attempts (payment_no, order_id, amount, payment_method, \
-    state, next_check_at, created_at, updated_at) VALUES";
+const INSERT: Insert = Insert {
+    table: "payment_attempts",
+    columns: "payment_no, order_id, amount, payment_method, state, next_check_at, created_at, \
+        updated_at",
+};
 
 const UPDATE: Update = Update {
     table: "payment_attempts",
@@ -33,7 +36,7 @@ pub(super) async fn insert(
             attempt.updated_at,
         ]
     });
-    tx.insert_rows(INSERT, rows.collect()).await
+    tx.insert_rows(&INSERT, rows.collect()).await
 }
 
 /// Writes how far attempts have come.

@@ -4,14 +4,16 @@
 //! transaction has committed. So ids are gapless, and a reader who sees event n sees all before it.
 
 use platform::args;
-use platform::db::{DbError, Lookup, Matches, Row, Tx, Value};
+use platform::db::{DbError, Insert, Lookup, Matches, Row, Tx, Value};
 use types::{Fen, OrderId, PaymentNo, PaymentStatus};
 
 use super::unsigned;
 use crate::domain::Event;
 
-const INSERT: &str = "INSERT INTO payment_events (id, order_id, payment_no, amount, status, \
-    created_at) VALUES";
+const INSERT: Insert = Insert {
+    table: "payment_events",
+    columns: "id, order_id, payment_no, amount, status, created_at",
+};
 
 const LIST: &str = "SELECT id, order_id, payment_no, amount, status, created_at \
     FROM payment_events WHERE id > ? ORDER BY id LIMIT ?";
@@ -63,7 +65,7 @@ pub(super) async fn insert(tx: &mut Tx, events: Vec<Event>) -> Result<(), DbErro
             event.created_at,
         ]
     });
-    tx.insert_rows(INSERT, rows.collect()).await
+    tx.insert_rows(&INSERT, rows.collect()).await
 }
 
 /// The feed after the event `after`.

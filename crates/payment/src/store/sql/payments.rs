@@ -1,12 +1,15 @@
 //! Table `payments`: one row an order.
 
 use platform::args;
-use platform::db::{DbError, Tx, Update, Value};
+use platform::db::{DbError, Insert, Tx, Update, Value};
 
 use crate::domain::{Payment, ThirdPartyNo};
 
-const INSERT: &str = "INSERT INTO payments (id, payment_no, order_id, amount, status, \
-    payment_method, third_party_no, created_at, updated_at) VALUES";
+const INSERT: Insert = Insert {
+    table: "payments",
+    columns: "id, payment_no, order_id, amount, status, payment_method, third_party_no, \
+        created_at, updated_at",
+};
 
 const UPDATE: Update = Update {
     table: "payments",
@@ -37,7 +40,7 @@ pub(super) async fn insert(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), Db
             payment.updated_at,
         ]
     });
-    tx.insert_rows(INSERT, rows.collect()).await
+    tx.insert_rows(&INSERT, rows.collect()).await
 }
 
 /// Writes payments whose rows were there.

@@ -3,8 +3,8 @@ use mysql_async::{Conn, Error};
 
 use super::error::{at_commit, before_commit};
 use super::rows::read_row;
-use super::text::{render, render_check, render_lookup, render_rows, render_update};
-use crate::db::{Access, DbError, Lookup, Matches, Row, Update, Value};
+use super::text::{render, render_check, render_insert, render_lookup, render_update};
+use crate::db::{Access, DbError, Insert, Lookup, Matches, Row, Update, Value};
 
 /// With how much text waiting statements are sent, in bytes: servers take 16 MiB by default, older ones 4.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
@@ -148,12 +148,12 @@ impl MysqlConnection {
 
     pub(in crate::db) async fn insert_rows(
         &mut self,
-        insert: &str,
+        insert: &Insert,
         rows: &[Vec<Value>],
     ) -> Result<(), DbError> {
         let mut rest = rows;
         while !rest.is_empty() {
-            let taken = render_rows(self.waiting.next(), insert, rest, TEXT_BYTES_MAX);
+            let taken = render_insert(self.waiting.next(), insert, rest, TEXT_BYTES_MAX)?;
             rest = rest.get(taken..).unwrap_or_default();
             self.make_room().await?;
         }

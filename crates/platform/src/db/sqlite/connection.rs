@@ -3,7 +3,7 @@ use std::path::Path;
 use rusqlite::types::{Value as SqliteValue, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::db::{Access, DbError, Lookup, Matches, Row, Update, Value};
+use crate::db::{Access, DbError, Insert, Lookup, Matches, Row, Update, Value};
 
 /// Statements that a connection keeps prepared.
 const STATEMENTS_CACHED: usize = 256;
@@ -104,14 +104,13 @@ impl SqliteConnection {
 
     pub(in crate::db) fn insert_rows(
         &mut self,
-        insert: &str,
+        insert: &Insert,
         rows: Vec<Vec<Value>>,
     ) -> Result<(), DbError> {
-        let Some(first) = rows.first() else {
-            return Ok(());
-        };
         // In process a cached one-row statement beats one long statement that is parsed anew.
-        let sql = format!("{insert} ({})", placeholders(first.len()));
+        let (table, columns) = (insert.table, insert.columns);
+        let values = placeholders(insert.columns().count());
+        let sql = format!("INSERT INTO {table} ({columns}) VALUES ({values})");
         self.run_each(&sql, rows)?;
         Ok(())
     }
