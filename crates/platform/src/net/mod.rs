@@ -2,6 +2,7 @@
 //! same process.
 
 mod balance;
+mod corked;
 mod endpoint;
 mod lent;
 mod standing;
@@ -26,6 +27,7 @@ use crate::crash;
 use crate::deadline::Deadline;
 use crate::discovery::{Address, Registry, StaticRegistry};
 use balance::Balancer;
+pub(crate) use corked::Corked;
 
 /// Names the call in logs, from service to service.
 pub(crate) const REQUEST_ID: &str = "x-request-id";

@@ -10,6 +10,7 @@ mod shell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ use tower::Service;
 use types::Locale;
 
 use crate::clock::SharedClock;
-use crate::net::Transport;
+use crate::net::{Corked, Transport};
 use crate::tasks::Tasks;
 use methods::Methods;
 use shell::Shell;
@@ -110,7 +111,9 @@ impl RunningService {
         async move {
             // The server's own setting does not reach a listener that is handed to it; without it
             // every answer beside another waits for the caller's delayed acknowledgement.
-            let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+            let incoming = TcpIncoming::from(listener)
+                .with_nodelay(Some(true))
+                .map_ok(Corked::new);
             let serving = transport().serve_with_incoming_shutdown(shell, incoming, draining);
             let limit = async {
                 shutdown.cancelled().await;

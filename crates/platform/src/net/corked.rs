@@ -1,0 +1,232 @@
+//! Connections whose answers go out together.
+//!
+//! An HTTP/2 connection is flushed whenever something is ready to be sent. When a batch is committed
+//! and thirty callers are answered at once, the runtime runs each answer and then the connection it goes
+//! over, one after the other: thirty packets, each with a system call here and there. With the cork in, the
+//! flush first lets all run that is ready to run, and then one packet takes everything. The idea is that of
+//! `TCP_CORK`, with the scheduler in place of a clock: nobody waits for anything but tasks that run anyway.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tonic::transport::server::Connected;
+
+/// From how many waiting bytes on they are sent at once.
+const BYTES_MAX: usize = 64 * 1024;
+
+/// A connection that sends what was written to it once all tasks that were ready have had their turn.
+///
+/// Only for connections that are flushed by tasks of their own: it relies on a task that wakes itself coming
+/// last.
+pub(crate) struct Corked<T> {
+    inner: T,
+    waiting: Vec<u8>,
+    /// How much of what waits has been sent.
+    sent: usize,
+    /// Whether the others have had their turn since the last flush.
+    has_yielded: bool,
+}
+
+impl<T> Corked<T> {
+    pub(crate) const fn new(inner: T) -> Self {
+        Self {
+            inner,
+            waiting: Vec::new(),
+            sent: 0,
+            has_yielded: false,
+        }
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Corked<T> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self
+            .waiting
+            .get(self.sent..)
+            .filter(|rest| !rest.is_empty())
+        {
+            let sent = ready!(Pin::new(&mut self.inner).poll_write(cx, rest))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sent = self.sent.saturating_add(sent);
+        }
+        self.waiting.clear();
+        self.sent = 0;
+        self.has_yielded = false;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Corked<T> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.waiting.len() >= BYTES_MAX {
+            ready!(self.poll_send(cx))?;
+        }
+        self.waiting.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.waiting.is_empty() && !self.has_yielded {
+            self.has_yielded = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Corked<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, into)
+    }
+}
+
+impl<T: Connected> Connected for Corked<T> {
+    type ConnectInfo = T::ConnectInfo;
+
+    fn connect_info(&self) -> Self::ConnectInfo {
+        self.inner.connect_info()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Proves that all that is ready goes out together, in order and whole, and that nothing is left behind.
+
+    use std::sync::{Arc, Mutex};
+
+    use futures::future::poll_fn;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// Notes each write; takes at most `at_once` bytes of it.
+    #[derive(Clone)]
+    struct Notes {
+        writes: Arc<Mutex<Vec<Vec<u8>>>>,
+        at_once: usize,
+    }
+
+    impl Notes {
+        fn taking(at_once: usize) -> Self {
+            Self {
+                writes: Arc::default(),
+                at_once,
+            }
+        }
+
+        fn writes(&self) -> Vec<Vec<u8>> {
+            self.writes.lock().unwrap().clone()
+        }
+    }
+
+    impl AsyncWrite for Notes {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let taken = &bytes[..bytes.len().min(self.at_once)];
+            self.writes.lock().unwrap().push(taken.to_vec());
+            Poll::Ready(Ok(taken.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Flushes as often as it is woken, while `others` write.
+    async fn flush(corked: &Mutex<Corked<Notes>>) {
+        poll_fn(|cx| Pin::new(&mut *corked.lock().unwrap()).poll_flush(cx))
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_others_write_meanwhile_goes_along() {
+        let notes = Notes::taking(usize::MAX);
+        let corked = Arc::new(Mutex::new(Corked::new(notes.clone())));
+        let write = |bytes: &'static [u8]| {
+            let corked = Arc::clone(&corked);
+            async move {
+                let written =
+                    poll_fn(|cx| Pin::new(&mut *corked.lock().unwrap()).poll_write(cx, bytes));
+                assert_eq!(written.await.unwrap(), bytes.len());
+            }
+        };
+        write(b"first ").await;
+        // In one thread: the second is ready before the flush comes back to the queue's end.
+        let flushing = async {
+            flush(&corked).await;
+        };
+        tokio::join!(flushing, write(b"second"));
+        assert_eq!(notes.writes(), [b"first second"]);
+        write(b", third").await;
+        flush(&corked).await;
+        assert_eq!(notes.writes(), [&b"first second"[..], b", third"]);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_go_at_once_goes_in_pieces_and_a_shutdown_leaves_nothing() {
+        let notes = Notes::taking(3);
+        let mut corked = Corked::new(notes.clone());
+        corked.write_all(b"abcdefg").await.unwrap();
+        corked.flush().await.unwrap();
+        assert_eq!(notes.writes(), [&b"abc"[..], b"def", b"g"]);
+        corked.write_all(b"hi").await.unwrap();
+        corked.shutdown().await.unwrap();
+        assert_eq!(notes.writes().concat(), b"abcdefghi");
+    }
+
+    #[tokio::test]
+    async fn more_than_a_buffer_full_is_sent_without_a_flush() {
+        let notes = Notes::taking(usize::MAX);
+        let mut corked = Corked::new(notes.clone());
+        let full = vec![b'x'; BYTES_MAX];
+        corked.write_all(&full).await.unwrap();
+        assert!(notes.writes().is_empty());
+        corked.write_all(b"y").await.unwrap();
+        assert_eq!(notes.writes(), [full]);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_nothing_is_an_error_and_no_endless_loop() {
+        let mut corked = Corked::new(Notes::taking(0));
+        corked.write_all(b"a").await.unwrap();
+        let error = corked.flush().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WriteZero);
+    }
+
+    #[tokio::test]
+    async fn reading_is_left_alone() {
+        let (here, mut there) = tokio::io::duplex(64);
+        let mut corked = Corked::new(here);
+        there.write_all(b"hello").await.unwrap();
+        let mut read = [0; 5];
+        corked.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"hello");
+    }
+}
