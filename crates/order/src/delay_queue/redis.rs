@@ -1,6 +1,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use platform::combiner::{Batch, BatchWriter, Combiner, CombinerLimits, WriteError};
+use platform::db::DbError;
+use platform::deadline::Deadline;
 use platform::redis::{Redis, RedisError, RedisUrl, Script, cmd};
 use types::{OrderId, UnixMillis};
 
@@ -12,6 +15,8 @@ use crate::store::DueOrder;
 const KEY: &str = "bookstore:{orders}:deadlines";
 /// How many members one command names at the most.
 const MEMBERS_MAX: usize = 512;
+/// How long an order may wait for others to be put in.
+const WAIT_LIMIT: Duration = Duration::from_secs(1);
 
 /// Takes what is due and puts it a lease ahead, in one step: of two claimers one gets an entry, and
 /// an entry whose claimer dies comes back.
@@ -28,7 +33,38 @@ return due
 /// What Redis loses, or does not take, the sweep of the database finds.
 pub struct RedisQueue {
     redis: Redis,
+    arrivals: Combiner<DueOrder, Result<(), RedisError>>,
     claim_due: Script,
+}
+
+/// Orders that come one by one: those that come at once are put in by one command.
+struct Arrivals(Redis);
+
+#[async_trait]
+impl BatchWriter for Arrivals {
+    type Op = DueOrder;
+    type Out = Result<(), RedisError>;
+
+    fn name(_: &DueOrder) -> &'static str {
+        "order.schedule"
+    }
+
+    async fn write(&self, batch: Batch<DueOrder>) -> Result<Vec<Self::Out>, DbError> {
+        let put = put_in(&self.0, &batch).await;
+        Ok(vec![put; batch.len()])
+    }
+}
+
+async fn put_in(redis: &Redis, entries: &[DueOrder]) -> Result<(), RedisError> {
+    for entries in entries.chunks(MEMBERS_MAX) {
+        let mut add = cmd("ZADD");
+        add.arg(KEY);
+        for entry in entries {
+            add.arg(entry.due_at.get()).arg(entry.id.get());
+        }
+        let _added: u64 = redis.call(&add).await?;
+    }
+    Ok(())
 }
 
 impl RedisQueue {
@@ -37,8 +73,11 @@ impl RedisQueue {
     /// # Errors
     /// A server that is out of reach or does not let us in.
     pub async fn connect(url: &RedisUrl) -> Result<Self, QueueError> {
+        let redis = Redis::connect(url, "order.delay_queue").await?;
+        let arrivals = Arrivals(redis.clone());
         Ok(Self {
-            redis: Redis::connect(url, "order.delay_queue").await?,
+            redis,
+            arrivals: Combiner::start("order.schedule", arrivals, CombinerLimits::default()),
             claim_due: Script::new(CLAIM_DUE),
         })
     }
@@ -72,15 +111,12 @@ impl RedisQueue {
 #[async_trait]
 impl DelayQueue for RedisQueue {
     async fn schedule(&self, entries: &[DueOrder]) -> Result<(), QueueError> {
-        for entries in entries.chunks(MEMBERS_MAX) {
-            let mut add = cmd("ZADD");
-            add.arg(KEY);
-            for entry in entries {
-                add.arg(entry.due_at.get()).arg(entry.id.get());
-            }
-            let _added: u64 = self.redis.call(&add).await?;
+        if let [entry] = entries {
+            let deadline = Deadline::after(WAIT_LIMIT);
+            Ok(self.arrivals.submit(*entry, deadline).await??)
+        } else {
+            Ok(put_in(&self.redis, entries).await?)
         }
-        Ok(())
     }
 
     async fn claim_due(
@@ -109,6 +145,12 @@ impl DelayQueue for RedisQueue {
 
     async fn remove(&self, orders: &[OrderId]) -> Result<(), QueueError> {
         self.remove_members(orders).await
+    }
+}
+
+impl From<WriteError> for QueueError {
+    fn from(error: WriteError) -> Self {
+        Self(error.to_string())
     }
 }
 

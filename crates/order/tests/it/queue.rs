@@ -42,6 +42,19 @@ async fn deadlines_come_when_they_are_due_soonest_first(queue: Arc<dyn DelayQueu
     queue.remove(&[]).await.unwrap();
 }
 
+async fn all_that_come_at_once_are_put_in(queue: Arc<dyn DelayQueue>) {
+    let arrive = |id| {
+        let queue = Arc::clone(&queue);
+        async move { queue.schedule(&[entry(10, id)]).await }
+    };
+    for arrived in join_all((1..=300).map(arrive)).await {
+        arrived.unwrap();
+    }
+    let mut claimed = claim(&*queue, 10, 1_000).await;
+    claimed.sort_unstable();
+    assert_eq!(claimed, (1..=300).collect::<Vec<u64>>());
+}
+
 async fn what_was_claimed_and_not_taken_out_comes_back(queue: Arc<dyn DelayQueue>) {
     queue.schedule(&[entry(10, 1), entry(10, 2)]).await.unwrap();
     assert_eq!(claim(&*queue, 10, 10).await, [1, 2]);
@@ -103,6 +116,7 @@ macro_rules! on_every_queue {
 }
 on_every_queue! {
     deadlines_come_when_they_are_due_soonest_first
+    all_that_come_at_once_are_put_in
     what_was_claimed_and_not_taken_out_comes_back
     a_deadline_that_moves_is_there_once
     many_are_scheduled_claimed_and_removed_at_once

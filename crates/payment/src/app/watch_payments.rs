@@ -11,6 +11,10 @@ use crate::domain::Event;
 /// How many events are read at once.
 const PAGE_LEN: u32 = 256;
 
+/// How long the feed is left alone after its end was read: payments that are settled together are told
+/// together.
+const GATHER: Duration = Duration::from_millis(5);
+
 /// How often the feed is read for events that other processes added.
 const POLL_EVERY: Duration = Duration::from_millis(200);
 
@@ -26,6 +30,7 @@ impl Payments {
         let reader = FeedReader {
             payments: Arc::clone(self),
             after,
+            at_end: false,
             failed: false,
         };
         let pages = stream::unfold(reader, |mut reader| async move {
@@ -42,6 +47,8 @@ impl Payments {
 struct FeedReader {
     payments: Arc<Payments>,
     after: u64,
+    /// Whether all there was has been read a moment ago.
+    at_end: bool,
     failed: bool,
 }
 
@@ -50,6 +57,10 @@ impl FeedReader {
     async fn next_page(&mut self) -> Option<Result<Vec<Event>, DbError>> {
         let payments = Arc::clone(&self.payments);
         let draining = payments.tasks.draining();
+        if std::mem::take(&mut self.at_end) {
+            let gather = platform::clock::pause(GATHER);
+            draining.run_until_cancelled(gather).await;
+        }
         while !self.failed && !draining.is_cancelled() {
             // Before reading: a bell that rings from here on wakes the wait below.
             let rung = payments.feed_bell.notified();
@@ -81,6 +92,7 @@ impl FeedReader {
             page.truncate(whole);
         }
         self.after = page.last().map_or(self.after, |event| event.id);
+        self.at_end = page.len() < PAGE_LEN.try_into().unwrap_or(usize::MAX);
         Ok(page)
     }
 }

@@ -24,12 +24,14 @@ pub struct Rows {
 pub struct Changes {
     /// Payments of orders that had none.
     pub new_payments: BTreeSet<OrderId>,
-    /// Payments that look different now.
-    pub changed_payments: BTreeSet<OrderId>,
+    /// Payments that tell of another attempt now.
+    pub renewed_payments: BTreeSet<OrderId>,
+    /// Payments that tell how their attempt ended now, and of no other.
+    pub settled_payments: BTreeSet<OrderId>,
     /// Attempts that began, as they are now.
     pub new_attempts: BTreeMap<PaymentNo, Attempt>,
-    /// Attempts that look different now.
-    pub changed_attempts: BTreeMap<PaymentNo, Attempt>,
+    /// Attempts that look different now, each with the state that it was in before.
+    pub changed_attempts: BTreeMap<PaymentNo, (AttemptState, Attempt)>,
     /// What the feed gains, in order.
     pub events: Vec<Event>,
 }
@@ -134,7 +136,7 @@ impl Rows {
             payment,
             attempt: new_attempt(op),
         };
-        self.mark_payment(op.order_id);
+        self.mark_renewed(op.order_id);
         self.begin_attempt(&record)
     }
 
@@ -240,28 +242,41 @@ impl Rows {
             created_at: now,
         });
         self.next_event_id = self.next_event_id.saturating_add(1);
-        self.mark_payment(record.payment.order_id);
+        self.mark_settled(record.payment.order_id);
         self.store_attempt(&record);
         Settled::Moved(record)
     }
 
     fn store_attempt(&mut self, record: &Record) {
         let attempt = &record.attempt;
+        let before = self.records.insert(attempt.order_id, record.clone());
         // A row that this batch inserts needs no update beside the insert.
-        match self.changes.new_attempts.get_mut(&attempt.payment_no) {
-            Some(new) => new.clone_from(attempt),
-            None => {
-                self.changes
-                    .changed_attempts
-                    .insert(attempt.payment_no.clone(), attempt.clone());
-            }
+        if let Some(new) = self.changes.new_attempts.get_mut(&attempt.payment_no) {
+            new.clone_from(attempt);
+        } else if let Some(before) = before {
+            let number = attempt.payment_no.clone();
+            let state = before.attempt.state;
+            let change = (state, attempt.clone());
+            let changed = self.changes.changed_attempts.entry(number);
+            changed
+                .and_modify(|(_, last)| last.clone_from(attempt))
+                .or_insert(change);
         }
-        self.records.insert(attempt.order_id, record.clone());
     }
 
-    fn mark_payment(&mut self, order_id: OrderId) {
-        if !self.changes.new_payments.contains(&order_id) {
-            self.changes.changed_payments.insert(order_id);
+    fn mark_renewed(&mut self, order_id: OrderId) {
+        let changes = &mut self.changes;
+        if !changes.new_payments.contains(&order_id) {
+            changes.settled_payments.remove(&order_id);
+            changes.renewed_payments.insert(order_id);
+        }
+    }
+
+    fn mark_settled(&mut self, order_id: OrderId) {
+        let changes = &mut self.changes;
+        let is_written = |orders: &BTreeSet<_>| orders.contains(&order_id);
+        if !is_written(&changes.new_payments) && !is_written(&changes.renewed_payments) {
+            changes.settled_payments.insert(order_id);
         }
     }
 }

@@ -25,7 +25,7 @@ impl History {
             );
             self.attempts.insert(payment_no, attempt);
         }
-        for (payment_no, attempt) in changes.changed_attempts {
+        for (payment_no, (_, attempt)) in changes.changed_attempts {
             let before = self.attempts.insert(payment_no, attempt.clone()).unwrap();
             let moved = before.state != attempt.state;
             assert!(

@@ -267,6 +267,74 @@ async fn number_one_feed(stores: [Arc<dyn Store>; 2]) {
     }
 }
 
+#[tokio::test]
+async fn what_another_replica_did_is_noticed() {
+    notice_each_other(&new_home().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_replica_did_on_mysql_is_noticed() {
+    if let Some(home) = TestDatabase::mysql().await.unwrap() {
+        notice_each_other(&home).await;
+    }
+}
+
+/// Each replica here remembers something that is no longer so.
+async fn notice_each_other(home: &TestDatabase) {
+    let mut world = World::new();
+    let mut op = |step: Step| world.op(&step).unwrap();
+    let hear = || Step::HearCharge { back: 0 };
+    let is_news = |outcomes: &[Outcome]| matches!(outcomes, [Outcome::Settled(Settled::Moved(_))]);
+    let other = open(home).await;
+
+    // An attempt that somebody else has settled.
+    let store = open(home).await;
+    for order in [11, 1] {
+        apply(&*store, vec![op(pay(order))]).await;
+        let settle = vec![op(hear())];
+        let first = if order == 1 { &other } else { &store };
+        assert!(is_news(&apply(&**first, settle.clone()).await));
+        let again = apply(&*store, settle).await;
+        assert!(matches!(again[..], [Outcome::Settled(Settled::Stands(_))]));
+    }
+
+    // An order that somebody else is paying.
+    let store = open(home).await;
+    apply(&*other, vec![op(pay(2))]).await;
+    let begun = apply(&*store, vec![op(pay(2)), op(pay(3))]).await;
+    let [Outcome::PayBegun(first), Outcome::PayBegun(second)] = &begun[..] else {
+        panic!("{begun:?}")
+    };
+    assert!(matches!(first, PayBegun::InFlight(_)));
+    assert!(matches!(second, PayBegun::Started(_)));
+
+    // An attempt that came after the one that is remembered. The gateway refuses every third.
+    let store = open(home).await;
+    for order in [12, 13, 14] {
+        apply(&*store, vec![op(pay(order))]).await;
+        assert!(is_news(&apply(&*store, vec![op(hear())]).await));
+    }
+    apply(&*store, vec![op(pay(5))]).await;
+    let refused = apply(&*other, vec![op(hear())]).await;
+    let [Outcome::Settled(Settled::Moved(refused))] = &refused[..] else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(refused.payment.status, PaymentStatus::Failed);
+    apply(&*other, vec![op(pay(5))]).await;
+    assert!(is_news(&apply(&*store, vec![op(hear())]).await));
+
+    // A feed that has grown.
+    let store = open(home).await;
+    for (replica, order) in [(&store, 15), (&other, 16), (&store, 17), (&store, 18)] {
+        apply(&**replica, vec![op(pay(order))]).await;
+        assert!(is_news(&apply(&**replica, vec![op(hear())]).await));
+    }
+    let events = store.list_events(0, 99).await.unwrap();
+    assert!(events.iter().map(|event| event.id).eq(1..=11), "no gap");
+    let told = events.iter().map(|event| event.order_id.get());
+    assert!(told.eq([11, 1, 12, 13, 14, 5, 5, 15, 16, 17, 18]));
+}
+
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Runtime::new().unwrap()
 }

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{Request, Response};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioIo;
 use tonic::body::Body;
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
@@ -96,13 +98,16 @@ impl Service<Request<Body>> for Transport {
 fn open_channel(address: &Address) -> Result<Channel, ConfigError> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
         .map_err(|error| ConfigError::new(address.as_str(), error))?
-        .connect_timeout(Duration::from_secs(1))
         // A connection that a broken network swallowed answers nothing; pings find out.
         .http2_keep_alive_interval(Duration::from_secs(2))
         .keep_alive_timeout(Duration::from_secs(2))
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true);
-    Ok(endpoint.connect_lazy())
+        .keep_alive_while_idle(true);
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(Duration::from_secs(1)));
+    let corked = tcp.map_response(|line| TokioIo::new(Corked::new(line.into_inner())));
+    Ok(endpoint.connect_with_connector_lazy(corked))
 }
 
 /// How a call to another service ended, where it did not answer.

@@ -17,12 +17,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use platform::combiner::Batch;
-use platform::db::{Database, DbError, Tx};
+use platform::db::{Database, DbError, Remembered, Tx};
 use types::BookId;
 
 pub(crate) use audit::read_facts;
 
-use remembered::Remembered;
+use remembered::Balances;
 
 use super::{LedgerSums, Store, Sums};
 use crate::audit::Audit;
@@ -32,7 +32,7 @@ use crate::domain::{Decision, Op, Rows, Stock};
 #[derive(Clone)]
 pub struct SqlStore {
     database: Database,
-    remembered: Arc<Remembered>,
+    remembered: Arc<Remembered<Balances>>,
 }
 
 impl SqlStore {
@@ -49,10 +49,10 @@ impl SqlStore {
 async fn apply_in(
     tx: &mut Tx,
     batch: &[Op],
-    remembered: &Remembered,
+    remembered: &Remembered<Balances>,
 ) -> Result<(Vec<Decision>, Vec<Stock>), DbError> {
     let by_memory = remembered
-        .begin(batch)
+        .begin(|balances| balances.of(batch))
         .and_then(|stocks| decide_by_memory(batch, stocks));
     let (mut rows, decisions) = match by_memory {
         Some(decided) => decided,
@@ -93,7 +93,7 @@ impl Store for SqlStore {
                 Box::pin(async move { apply_in(tx, &batch, &remembered).await })
             })
             .await?;
-        self.remembered.end(&left);
+        self.remembered.end(|balances| balances.note(&left));
         Ok(decisions)
     }
 

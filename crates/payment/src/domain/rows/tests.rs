@@ -111,7 +111,7 @@ fn the_first_pay_opens_a_pending_payment() {
     assert_eq!(record.payment.status, PaymentStatus::Pending);
     assert_eq!(record.attempt.next_check_at, Some(LEASE_END));
     let changes = rows.take_changes();
-    assert!(changes.new_payments.contains(&order()) && changes.changed_payments.is_empty());
+    assert!(changes.new_payments.contains(&order()) && changes.settled_payments.is_empty());
     assert_eq!(changes.new_attempts.get(&number(1)), Some(&record.attempt));
     assert_eq!(changes.events, [], "nothing has settled yet");
 }
@@ -149,7 +149,7 @@ fn a_refused_payment_is_tried_again_under_a_new_number_and_amount() {
     assert_eq!(record.payment.status, PaymentStatus::Pending);
     assert_eq!(record.state_of(&number(1)), AttemptState::Refused);
     let changes = rows.take_changes();
-    assert!(changes.new_payments.is_empty() && changes.changed_payments.contains(&order()));
+    assert!(changes.new_payments.is_empty() && changes.renewed_payments.contains(&order()));
 }
 
 #[test]
@@ -359,6 +359,11 @@ fn one_batch_may_settle_and_try_again() {
         changes.changed_attempts.keys().collect::<Vec<_>>(),
         [&number(1)]
     );
+    let (before, refused) = changes.changed_attempts.get(&number(1)).unwrap();
+    assert_eq!(*before, AttemptState::Charging);
+    assert_eq!(refused.state, AttemptState::Refused);
+    assert!(changes.renewed_payments.contains(&order()));
+    assert!(changes.settled_payments.is_empty(), "written once");
     let new = changes.new_attempts.get(&number(2)).unwrap();
     assert_eq!(
         new.state,

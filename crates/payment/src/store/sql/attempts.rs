@@ -4,7 +4,7 @@ use platform::args;
 use platform::db::{DbError, Insert, Tx, Update};
 
 use super::unsigned;
-use crate::domain::Attempt;
+use crate::domain::{Attempt, AttemptState};
 
 const INSERT: Insert = Insert {
     table: "payment_attempts",
@@ -12,11 +12,12 @@ const INSERT: Insert = Insert {
         updated_at",
 };
 
+/// The compare-and-set of an attempt.
 const UPDATE: Update = Update {
     table: "payment_attempts",
     set: &["state", "next_check_at", "updated_at"],
     key: "payment_no",
-    guard: None,
+    guard: Some("state"),
 };
 
 /// Inserts attempts that began.
@@ -39,17 +40,18 @@ pub(super) async fn insert(
     tx.insert_rows(&INSERT, rows.collect()).await
 }
 
-/// Writes how far attempts have come.
+/// Writes how far attempts have come, each from the state that it was in.
 pub(super) async fn update(
     tx: &mut Tx,
-    attempts: impl Iterator<Item = Attempt>,
+    attempts: impl Iterator<Item = (AttemptState, Attempt)>,
 ) -> Result<(), DbError> {
-    let each = attempts.map(|attempt| {
+    let each = attempts.map(|(before, attempt)| {
         args![
             attempt.state.number(),
             attempt.next_check_at,
             attempt.updated_at,
             &attempt.payment_no,
+            before.number(),
         ]
     });
     tx.update_rows(&UPDATE, each.collect()).await

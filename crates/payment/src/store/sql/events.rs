@@ -21,6 +21,8 @@ const LIST: &str = "SELECT id, order_id, payment_no, amount, status, created_at 
 const NEXT_ID: &str = "SELECT next FROM id_counters WHERE name IN";
 const COUNTER: &str = "payment_events";
 
+const ADVANCE: &str = "UPDATE id_counters SET next = ? WHERE name = 'payment_events' AND next = ?";
+
 /// Finds the counter, where an event may come, and keeps everybody else from moving it.
 pub(super) fn locking_counter(may_append: bool) -> Lookup<'static> {
     Lookup {
@@ -45,16 +47,17 @@ pub(super) fn next_id(counter: &[Row]) -> Result<u64, DbError> {
     }
 }
 
-/// Moves the counter on, in the transaction that inserted the events.
-pub(super) async fn move_next_id(tx: &mut Tx, next_id: u64) -> Result<(), DbError> {
-    let sql = "UPDATE id_counters SET next = ? WHERE name = 'payment_events'";
-    let counter = Matches::OneEach("id_counters");
-    tx.execute_each(sql, vec![vec![signed(next_id)]], counter)
-        .await
-}
-
-/// Adds events to the end of the feed.
-pub(super) async fn insert(tx: &mut Tx, events: Vec<Event>) -> Result<(), DbError> {
+/// Adds events, numbered on from where the feed stood when they were decided; should it stand elsewhere
+/// by now, nothing of the transaction happens.
+///
+/// The counter goes first: it is nobody else's from here on.
+pub(super) async fn append(tx: &mut Tx, events: &[Event]) -> Result<(), DbError> {
+    let (Some(first), Some(last)) = (events.first(), events.last()) else {
+        return Ok(());
+    };
+    let advance = vec![signed(last.id.saturating_add(1)), signed(first.id)];
+    tx.execute_each(ADVANCE, vec![advance], Matches::OneEach("id_counters"))
+        .await?;
     let rows = events.iter().map(|event| {
         args![
             signed(event.id),

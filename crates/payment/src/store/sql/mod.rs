@@ -4,16 +4,19 @@ mod attempts;
 mod events;
 mod payments;
 mod records;
+mod remembered;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use platform::combiner::Batch;
-
-use platform::db::{Database, DatabaseOptions, DatabaseUrl, DbError, Tx};
+use platform::db::{Database, DatabaseOptions, DatabaseUrl, DbError, Remembered, Tx};
 use platform::ids::IdSource;
 use types::{OrderId, UnixMillis};
+
+use remembered::Known;
 
 use super::{Measures, Store};
 use crate::domain::{Event, Op, Outcome, Record, Rows};
@@ -21,6 +24,7 @@ use crate::domain::{Event, Op, Outcome, Record, Rows};
 /// Payments in a SQL database.
 pub struct SqlStore {
     database: Database,
+    remembered: Arc<Remembered<Known>>,
 }
 
 impl SqlStore {
@@ -31,7 +35,10 @@ impl SqlStore {
             ..DatabaseOptions::default()
         };
         let database = Database::open(url, crate::MIGRATIONS, options).await?;
-        Ok(Self { database })
+        Ok(Self {
+            database,
+            remembered: Arc::default(),
+        })
     }
 }
 
@@ -49,11 +56,17 @@ impl IdSource for SqlStore {
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
-        self.database
+        let (remembered, ops) = (Arc::clone(&self.remembered), batch.clone());
+        let (outcomes, next_event_id) = self
+            .database
             .write_keyed("apply payments", move |tx| {
-                Box::pin(apply_batch(tx, batch.clone()))
+                let (batch, remembered) = (ops.clone(), Arc::clone(&remembered));
+                Box::pin(async move { apply_batch(tx, &batch, &remembered).await })
             })
-            .await
+            .await?;
+        self.remembered
+            .end(|known| known.note(&batch, &outcomes, next_event_id));
+        Ok(outcomes)
     }
 
     async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<Record>, DbError> {
@@ -93,11 +106,28 @@ impl Store for SqlStore {
     }
 }
 
-/// Loads the rows that a batch touches, applies the rules, writes what changed.
+/// Applies the rules to a batch and writes what changed; answers the outcomes and, if that is known,
+/// the id that the feed's next event gets.
+async fn apply_batch(
+    tx: &mut Tx,
+    batch: &[Op],
+    remembered: &Remembered<Known>,
+) -> Result<(Vec<Outcome>, Option<u64>), DbError> {
+    let mut rows = match remembered.begin(|known| known.rows_of(batch)) {
+        Some(rows) => rows,
+        None => load(tx, batch).await?,
+    };
+    let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
+    write_changes(tx, &mut rows).await?;
+    let may_append = batch.iter().any(Op::may_append_event);
+    Ok((outcomes, may_append.then(|| rows.next_event_id())))
+}
+
+/// Loads the rows that a batch touches.
 ///
 /// Locks: payments with their last attempts in ascending order id, then the feed's counter, so
 /// that two batches never wait for each other in a circle.
-async fn apply_batch(tx: &mut Tx, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
+async fn load(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError> {
     let orders: BTreeSet<OrderId> = batch.iter().map(Op::order_id).collect();
     let may_append = batch.iter().any(Op::may_append_event);
     let [records, counter] = tx
@@ -111,10 +141,7 @@ async fn apply_batch(tx: &mut Tx, batch: Batch<Op>) -> Result<Vec<Outcome>, DbEr
     } else {
         0
     };
-    let mut rows = Rows::new(records::read_all(&records)?, next_event_id);
-    let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
-    write_changes(tx, &mut rows).await?;
-    Ok(outcomes)
+    Ok(Rows::new(records::read_all(&records)?, next_event_id))
 }
 
 async fn write_changes(tx: &mut Tx, rows: &mut Rows) -> Result<(), DbError> {
@@ -127,14 +154,11 @@ async fn write_changes(tx: &mut Tx, rows: &mut Rows) -> Result<(), DbError> {
             .collect()
     };
     payments::insert(tx, payments(&changes.new_payments)).await?;
-    payments::update(tx, payments(&changes.changed_payments)).await?;
+    payments::renew(tx, payments(&changes.renewed_payments)).await?;
+    payments::settle(tx, payments(&changes.settled_payments)).await?;
     attempts::insert(tx, changes.new_attempts.into_values()).await?;
     attempts::update(tx, changes.changed_attempts.into_values()).await?;
-    if !changes.events.is_empty() {
-        events::insert(tx, changes.events).await?;
-        events::move_next_id(tx, rows.next_event_id()).await?;
-    }
-    Ok(())
+    events::append(tx, &changes.events).await
 }
 
 async fn measure(tx: &mut Tx) -> Result<Measures, DbError> {

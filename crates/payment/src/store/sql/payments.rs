@@ -11,7 +11,8 @@ const INSERT: Insert = Insert {
         created_at, updated_at",
 };
 
-const UPDATE: Update = Update {
+/// Another attempt.
+const RENEW: Update = Update {
     table: "payments",
     set: &[
         "payment_no",
@@ -21,6 +22,14 @@ const UPDATE: Update = Update {
         "third_party_no",
         "updated_at",
     ],
+    key: "order_id",
+    guard: None,
+};
+
+/// How the attempt ended. The attempt's own row is compared; this one goes along.
+const SETTLE: Update = Update {
+    table: "payments",
+    set: &["status", "third_party_no", "updated_at"],
     key: "order_id",
     guard: None,
 };
@@ -43,8 +52,8 @@ pub(super) async fn insert(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), Db
     tx.insert_rows(&INSERT, rows.collect()).await
 }
 
-/// Writes payments whose rows were there.
-pub(super) async fn update(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), DbError> {
+/// Writes payments that tell of another attempt now.
+pub(super) async fn renew(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), DbError> {
     let each = payments.iter().map(|payment| {
         args![
             &payment.payment_no,
@@ -56,7 +65,20 @@ pub(super) async fn update(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), Db
             payment.order_id,
         ]
     });
-    tx.update_rows(&UPDATE, each.collect()).await
+    tx.update_rows(&RENEW, each.collect()).await
+}
+
+/// Writes payments whose attempt has ended.
+pub(super) async fn settle(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), DbError> {
+    let each = payments.iter().map(|payment| {
+        args![
+            payment.status.number(),
+            third_party_no(payment),
+            payment.updated_at,
+            payment.order_id,
+        ]
+    });
+    tx.update_rows(&SETTLE, each.collect()).await
 }
 
 fn third_party_no(payment: &Payment) -> Option<&str> {
