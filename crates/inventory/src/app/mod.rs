@@ -10,16 +10,18 @@ use std::sync::Arc;
 
 use platform::clock::SharedClock;
 use platform::combiner::{Combiner, CombinerLimits};
+use platform::reader::Reader;
 
 pub(crate) use watch_conservation::ConservationWatch;
 
 use crate::domain::{Decision, Op};
-use crate::store::{StockWriter, Store};
+use crate::store::{StockWriter, StocksByBook, Store};
 
 /// The use cases over one store.
 #[derive(Clone)]
 pub(crate) struct Inventory {
     store: Arc<dyn Store>,
+    reader: Arc<Reader<StocksByBook>>,
     writer: Combiner<Op, Decision>,
     clock: SharedClock,
 }
@@ -30,6 +32,7 @@ impl Inventory {
         let stock_writer = StockWriter(Arc::clone(&store));
         let writer = Combiner::start("inventory", stock_writer, CombinerLimits::default());
         Self {
+            reader: Arc::new(Reader::start(StocksByBook(Arc::clone(&store)))),
             store,
             writer,
             clock,
@@ -39,6 +42,7 @@ impl Inventory {
     /// Finishes what waits to be written, then lets go of the store.
     pub(crate) async fn close(self) {
         self.writer.close().await;
+        self.reader.close().await;
         self.store.close().await;
     }
 }

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use platform::deadline::Deadline;
 use types::BookId;
 
 use super::Inventory;
@@ -8,12 +9,13 @@ use crate::error::InventoryError;
 
 impl Inventory {
     /// Reads the balance of one book; refused where it was never stocked.
-    pub(crate) async fn get_stock(&self, book: BookId) -> Result<Stock, InventoryError> {
-        let stocks = self.store.read_stocks(&[book]).await?;
-        stocks
-            .first()
-            .copied()
-            .ok_or(InventoryError::Refused(Refusal::StockNotFound))
+    pub(crate) async fn get_stock(
+        &self,
+        book: BookId,
+        deadline: Deadline,
+    ) -> Result<Stock, InventoryError> {
+        let stock = self.reader.find(book, deadline).await?;
+        stock.ok_or(InventoryError::Refused(Refusal::StockNotFound))
     }
 
     /// Reads balances in the order of `books`, each once; books never stocked are left out.

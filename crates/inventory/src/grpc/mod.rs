@@ -49,7 +49,8 @@ impl InventoryService for Grpc {
         request: Request<wire::GetStockRequest>,
     ) -> Result<Response<wire::GetStockResponse>, Status> {
         let context = CallContext::of(&request);
-        respond(&context, Repeat::Safe, self.get(request.into_inner()).await)
+        let reply = self.get(&context, request.into_inner()).await;
+        respond(&context, Repeat::Safe, reply)
     }
 
     async fn batch_get_stock(
@@ -139,11 +140,12 @@ impl Grpc {
 
     async fn get(
         &self,
+        context: &CallContext,
         request: wire::GetStockRequest,
     ) -> Result<wire::GetStockResponse, InventoryError> {
         let stock = self
             .inventory
-            .get_stock(decode::book(request.book_id)?)
+            .get_stock(decode::book(request.book_id)?, context.deadline)
             .await?;
         Ok(wire::GetStockResponse {
             stock: Some(encode::stock(&stock)),

@@ -5,6 +5,7 @@
 
 pub mod memory;
 pub mod sql;
+mod stocks_by_book;
 
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use types::BookId;
 
 use crate::audit::Audit;
 use crate::domain::{Decision, Op, Stock};
+
+pub(crate) use stocks_by_book::StocksByBook;
 
 /// The stock of all books, its ledger and its keys.
 #[async_trait]

@@ -35,6 +35,7 @@ use crate::domain::{Moved, Op, Order, Stamp, Verdict};
 use crate::error::OrderError;
 use crate::store::{OrderIds, OrdersByNumber, Store, Writer};
 
+use create_order::ShortBooks;
 pub(crate) use create_order::{CreateOrder, Created};
 pub(crate) use pay_order::{PaidOrder, PayOrder};
 pub(crate) use run_tasks::TaskRunner;
@@ -59,6 +60,7 @@ pub(crate) struct App {
     queue: Arc<dyn DelayQueue>,
     runner: TaskRunner,
     creations: SingleFlight<Creation, Result<Created, OrderError>>,
+    short_books: ShortBooks,
     clock: SharedClock,
     tasks: Tasks,
     timing: Timing,
@@ -73,6 +75,7 @@ impl App {
         Arc::new(Self {
             ids: IdAllocator::new(Arc::new(OrderIds(Arc::clone(&parts.store)))),
             creations: SingleFlight::new(),
+            short_books: ShortBooks::default(),
             holder: format!("order-{:016x}", random::number()).into(),
             reader: Reader::start(OrdersByNumber(Arc::clone(&parts.store))),
             store: parts.store,

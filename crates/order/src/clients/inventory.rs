@@ -1,13 +1,14 @@
 use api::inventory::v1::inventory_service_client::InventoryServiceClient;
 use api::inventory::v1::{
-    BatchDeductStockRequest, BatchReleaseStockRequest, CommitStockRequest, StockItem,
+    BatchDeductStockRequest, BatchDeductStockResponse, BatchReleaseStockRequest,
+    CommitStockRequest, GetStockRequest, StockItem,
 };
 use async_trait::async_trait;
 use platform::context::CallContext;
 use platform::net::{CallError, Transport, call};
-use types::{Code, OrderId, OrderNo};
+use types::{BookId, Code, OrderId, OrderNo};
 
-use super::{CALL_LIMIT, Deduction, Effect, InventoryClient, unanswered};
+use super::{CALL_LIMIT, Deduction, Effect, InventoryClient, Unanswered, nonsense, unanswered};
 use crate::domain::Line;
 
 const SERVICE: &str = "inventory";
@@ -47,11 +48,31 @@ impl InventoryClient for InventoryGrpc {
         })
         .await;
         match reply {
-            Ok(reply) => deduction(reply.code, &reply.message),
+            Ok(reply) => deduction(&reply),
             Err(CallError::Rejected(status)) => Deduction::Refused(status.to_string()),
             Err(error @ CallError::Unknown { .. }) => {
                 Deduction::Unknown(unanswered(SERVICE, error))
             }
+        }
+    }
+
+    async fn read_free(&self, context: &CallContext, book: BookId) -> Result<i32, Unanswered> {
+        let message = GetStockRequest {
+            book_id: book.get(),
+        };
+        let mut client = self.0.clone();
+        let reply = call(context, CALL_LIMIT, message, |request| async move {
+            client.get_stock(request).await
+        })
+        .await
+        .map_err(|error| unanswered(SERVICE, error))?;
+        match reply.stock {
+            Some(stock) if reply.code == 0 => Ok(stock.quantity),
+            None if reply.code == Code::StockNotFound.number() => Ok(0),
+            _ => Err(nonsense(
+                SERVICE,
+                "neither a balance nor the word that there is none",
+            )),
         }
     }
 
@@ -80,11 +101,12 @@ impl InventoryClient for InventoryGrpc {
     }
 }
 
-fn deduction(code: i32, message: &str) -> Deduction {
+fn deduction(reply: &BatchDeductStockResponse) -> Deduction {
+    let (code, message) = (reply.code, &reply.message);
     if code == 0 {
         Deduction::Held
     } else if code == Code::InsufficientStock.number() {
-        Deduction::Short
+        Deduction::Short(BookId::new(reply.failed_book_id))
     } else if code == Code::DeductionCancelled.number() {
         Deduction::Fenced
     } else {

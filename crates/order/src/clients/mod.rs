@@ -52,8 +52,8 @@ pub enum Effect {
 pub enum Deduction {
     /// All of it is held; also where it had been deducted before.
     Held,
-    /// A book is short, and nothing is held.
-    Short,
+    /// This book is short, or one that the answer does not name, and nothing is held.
+    Short(Option<BookId>),
     /// The hold was released before this deduction arrived, and nothing is held.
     Fenced,
     /// It was refused for another reason, and nothing is held.
@@ -109,6 +109,9 @@ pub trait InventoryClient: Send + Sync + 'static {
         order_id: OrderId,
         lines: &[Line],
     ) -> Deduction;
+
+    /// How many copies of the book are free; none of one that was never stocked.
+    async fn read_free(&self, context: &CallContext, book: BookId) -> Result<i32, Unanswered>;
 
     /// Gives back what is held, and fences the hold against a late deduction.
     async fn release(&self, context: &CallContext, order_no: &OrderNo) -> Effect;

@@ -78,12 +78,18 @@ impl InventoryClient for Upstreams {
         self.held(|held| match held.stock.get(order_no) {
             Some(Hold::Released) => Deduction::Fenced,
             Some(Hold::Held | Hold::Committed) => Deduction::Held,
-            None if lines.iter().any(|line| line.book_id.get() == 5) => Deduction::Short,
+            None if lines.iter().any(|line| line.book_id.get() == 5) => {
+                Deduction::Short(BookId::new(5))
+            }
             None => {
                 held.stock.insert(order_no.clone(), Hold::Held);
                 Deduction::Held
             }
         })
+    }
+
+    async fn read_free(&self, _: &CallContext, book: BookId) -> Result<i32, Unanswered> {
+        Ok(if book.get() == 5 { 0 } else { i32::MAX })
     }
 
     async fn release(&self, _: &CallContext, order_no: &OrderNo) -> Effect {

@@ -47,7 +47,10 @@ impl App {
             let refused = |error| Hold::Refused { error, in_doubt };
             match asked {
                 Deduction::Held => return Hold::Held,
-                Deduction::Short => return refused(OrderError::InsufficientStock),
+                Deduction::Short(book) => {
+                    book.inspect(|book| self.short_books.note(*book));
+                    return refused(OrderError::InsufficientStock);
+                }
                 Deduction::Refused(reason) => return refused(OrderError::CreateRefused { reason }),
                 Deduction::Fenced => return Hold::Fenced,
                 Deduction::Unknown(unanswered) => {

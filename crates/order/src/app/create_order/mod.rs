@@ -6,6 +6,7 @@
 //!
 //! | it ends | what is known | what is done |
 //! |---|---|---|
+//! | before the row was written, a book being short still | there is nothing | nothing |
 //! | before the deduction was sent | nothing is held | recovery abandons the row when its lease runs out |
 //! | refused, no try in doubt | nothing is held, nor will be | the row goes |
 //! | refused after a try in doubt, or never answered | it may be held, now or later | abandoned: a fenced release |
@@ -14,6 +15,7 @@
 
 mod finish;
 mod hold_stock;
+mod short_books;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,7 @@ use platform::error::{Class, Classify};
 use types::{Fen, IdempotencyKey, OrderId, OrderNo, UserId, Violations};
 
 use hold_stock::Hold;
+pub(super) use short_books::ShortBooks;
 
 use super::{App, time_to_answer};
 use crate::domain::{Basket, Inserted, NewOrder, Order, PricedBasket, Pricing, RequestKey, Stage};
@@ -115,6 +118,10 @@ impl App {
                 return Ok(first);
             }
             let priced = self.price_basket(context, &wanted.basket).await?;
+            if self.is_short_at_sight(context, &wanted.basket).await {
+                count_saga("refused_at_sight");
+                return Err(OrderError::InsufficientStock);
+            }
             let new = self
                 .number_order(wanted.user_id, priced, request.clone())
                 .await?;

@@ -15,6 +15,7 @@ pub(crate) struct FakeInventory {
     pub(crate) deducts: Script,
     pub(crate) releases: Script,
     pub(crate) commits: Script,
+    pub(crate) reads: Script,
     stock: Mutex<Stocks>,
     delayed: Mutex<Vec<BatchDeductStockRequest>>,
 }
@@ -185,9 +186,29 @@ impl InventoryService for FakeInventory {
         }
     }
 
+    async fn get_stock(
+        &self,
+        request: Request<GetStockRequest>,
+    ) -> Result<Response<GetStockResponse>, Status> {
+        let act = self.reads.act().await?;
+        let book_id = request.into_inner().book_id;
+        let free = lock(&self.stock).free.get(&book_id).copied();
+        let reply = match free {
+            Some(quantity) => GetStockResponse {
+                stock: Some(Stock {
+                    book_id,
+                    quantity,
+                    ..Default::default()
+                }),
+                ..Default::default()
+            },
+            None => GetStockResponse::refused(40402, String::new()),
+        };
+        deliver(act, reply)
+    }
+
     unused_methods! {
         restock_inventory: RestockInventoryRequest => RestockInventoryResponse;
-        get_stock: GetStockRequest => GetStockResponse;
         batch_get_stock: BatchGetStockRequest => BatchGetStockResponse;
         deduct_stock: DeductStockRequest => DeductStockResponse;
         release_stock: ReleaseStockRequest => ReleaseStockResponse;

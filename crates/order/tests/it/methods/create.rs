@@ -1,6 +1,7 @@
 //! `CreateOrder`.
 
 use super::*;
+use crate::fakes::Act;
 
 /// (book id, quantity), line by line.
 type Lines<'a> = &'a [(u64, i32)];
@@ -187,6 +188,47 @@ async fn an_order_that_failed_for_stock_may_be_tried_again_under_its_key() -> an
     let created = shop.create(&[(1, 101)], "k").await?;
     assert_eq!(created.code, 0);
     assert_eq!(shop.create(&[(1, 101)], "k").await?, created);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_short_a_moment_ago_is_refused_at_sight_and_never_wrongly() -> anyhow::Result<()> {
+    let shop = Shop::new().await?;
+    let inventory = &shop.world.inventory;
+    // Book 77 has no stock record; of book 1 there are 100.
+    shop.world.catalog.publish(77, "never stocked", 100);
+    for lines in [&[(1, 101)][..], &[(77, 1)], &[(2, 1), (1, 101)]] {
+        assert_eq!(shop.create(lines, "").await?.code, 40100);
+        assert_eq!(shop.create(lines, "").await?.code, 40100);
+    }
+    assert_eq!(
+        inventory.deducts.calls(),
+        2,
+        "one for each book that is short"
+    );
+    let looked_at = inventory.reads.calls();
+    assert_eq!(shop.create(&[(2, 1)], "").await?.code, 0);
+    assert_eq!(
+        inventory.reads.calls(),
+        looked_at,
+        "nobody looks at the others"
+    );
+    inventory.restock(1, 1);
+    assert_eq!(shop.create(&[(1, 101)], "").await?.code, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_nobody_can_look_at_the_stock_the_saga_asks_for_it() -> anyhow::Result<()> {
+    let shop = Shop::new().await?;
+    let inventory = &shop.world.inventory;
+    assert_eq!(shop.create(&[(1, 101)], "").await?.code, 40100);
+    let unanswered = [Act::LoseRequest, Act::LoseReply, Act::Reject];
+    inventory.reads.next(unanswered);
+    for _ in unanswered {
+        assert_eq!(shop.create(&[(1, 101)], "").await?.code, 40100);
+    }
+    assert_eq!((inventory.reads.calls(), inventory.deducts.calls()), (3, 4));
     Ok(())
 }
 

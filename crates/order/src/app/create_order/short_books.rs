@@ -1,0 +1,74 @@
+//! Refusing at sight: what is sold out need not be written down first.
+//!
+//! A refusal at the end of the saga costs three commits: the order's row, the look at the stock under a
+//! lock, the row's end. In a flash sale they are most of what is asked for. So a book that was short a moment
+//! ago is looked at before anything is written, by a read that all who ask at once share. What is remembered
+//! refuses nobody: the balance does that, as it is after the question was asked.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use platform::context::CallContext;
+use platform::deadline::Deadline;
+use types::BookId;
+
+use crate::app::App;
+use crate::domain::{Basket, Line};
+
+/// How long a book counts as one that may be short.
+const REMEMBERED_FOR: Duration = Duration::from_secs(1);
+/// How many books are remembered. With more all are forgotten.
+const LEN_MAX: usize = 1024;
+
+/// Books that were short a moment ago, with the end of that moment.
+#[derive(Default)]
+pub(crate) struct ShortBooks(Mutex<HashMap<BookId, Deadline>>);
+
+impl ShortBooks {
+    /// Notes that this book was short just now.
+    pub(super) fn note(&self, book: BookId) {
+        let mut books = self.lock();
+        if books.len() >= LEN_MAX {
+            books.clear();
+        }
+        books.insert(book, Deadline::after(REMEMBERED_FOR));
+    }
+
+    /// The lines of `basket` whose books were short a moment ago.
+    fn lines_of<'b>(&self, basket: &'b Basket) -> Vec<&'b Line> {
+        let mut books = self.lock();
+        if books.is_empty() {
+            return Vec::new();
+        }
+        books.retain(|_, end| !end.has_passed());
+        let was_short = |line: &&Line| books.contains_key(&line.book_id);
+        basket.lines().iter().filter(was_short).collect()
+    }
+
+    fn forget(&self, book: BookId) {
+        self.lock().remove(&book);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<BookId, Deadline>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl App {
+    /// Whether a book of `basket` is short that was short a moment ago. Where nobody answers, the saga
+    /// asks in its own way.
+    pub(super) async fn is_short_at_sight(&self, context: &CallContext, basket: &Basket) -> bool {
+        for line in self.short_books.lines_of(basket) {
+            match self.inventory.read_free(context, line.book_id).await {
+                Ok(free) if free < line.quantity.get() => {
+                    self.short_books.note(line.book_id);
+                    return true;
+                }
+                Ok(_) => self.short_books.forget(line.book_id),
+                Err(_) => {}
+            }
+        }
+        false
+    }
+}
