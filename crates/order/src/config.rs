@@ -57,6 +57,8 @@ pub struct Timing {
     pub creation_lease: Duration,
     /// How long a saga goes on asking a step whose outcome is not known, before it is called off.
     pub settle_limit: Duration,
+    /// How long a book that was short is looked at before an order of it is written down.
+    pub short_books_for: Duration,
     /// How long whoever takes a task has it to itself. Longer than one call may take.
     pub task_lease: Duration,
     /// How long whoever claims a deadline has it to itself.
@@ -86,6 +88,7 @@ impl Timing {
             payment_timeout,
             creation_lease: Duration::from_secs(7),
             settle_limit: Duration::from_secs(3),
+            short_books_for: Duration::from_secs(1),
             task_lease: Duration::from_secs(5),
             expiry_lease: Duration::from_secs(2),
             feed_lease: Duration::from_secs(6),

@@ -113,9 +113,11 @@ async fn live(customer: Customer) -> anyhow::Result<Vec<Placed>> {
     customer.until_order_is(&wrong, CANCELLED).await?;
     customer.until_money_returned(&wrong).await?;
 
-    customer
-        .ask(order(CUSTOMER, &[(2, 1000)], "too many"), &[40100])
-        .await?;
+    // Refused at the end of the saga, and then at sight.
+    for key in ["too many", "still too many"] {
+        let too_many = order(CUSTOMER, &[(2, 1000)], key);
+        customer.ask(too_many, &[40100]).await?;
+    }
     let waiting = customer.order("waiting", &[(2, 1)]).await?;
     Ok(vec![bought, regretted, returned, direct, wrong, waiting])
 }

@@ -37,6 +37,7 @@ methods! {
     UpdateBook "/catalog.v1.CatalogService/UpdateBook",
     UnpublishBook "/catalog.v1.CatalogService/UnpublishBook",
     BatchGetBooks "/catalog.v1.CatalogService/BatchGetBooks",
+    GetStock "/inventory.v1.InventoryService/GetStock",
     RestockInventory "/inventory.v1.InventoryService/RestockInventory",
     DeductStock "/inventory.v1.InventoryService/DeductStock",
     ReleaseStock "/inventory.v1.InventoryService/ReleaseStock",
@@ -66,13 +67,14 @@ impl Method {
     pub(crate) const fn changes(self) -> bool {
         !matches!(
             self,
-            Self::BatchGetBooks | Self::GetPaymentStatus | Self::WatchPayments
+            Self::BatchGetBooks | Self::GetStock | Self::GetPaymentStatus | Self::WatchPayments
         )
     }
 
     /// The calls that order makes.
-    pub(crate) const UPSTREAM: [Self; 8] = [
+    pub(crate) const UPSTREAM: [Self; 9] = [
         Self::BatchGetBooks,
+        Self::GetStock,
         Self::BatchDeductStock,
         Self::BatchReleaseStock,
         Self::CommitStock,

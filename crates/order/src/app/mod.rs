@@ -75,7 +75,7 @@ impl App {
         Arc::new(Self {
             ids: IdAllocator::new(Arc::new(OrderIds(Arc::clone(&parts.store)))),
             creations: SingleFlight::new(),
-            short_books: ShortBooks::default(),
+            short_books: ShortBooks::new(parts.timing.short_books_for),
             holder: format!("order-{:016x}", random::number()).into(),
             reader: Reader::start(OrdersByNumber(Arc::clone(&parts.store))),
             store: parts.store,

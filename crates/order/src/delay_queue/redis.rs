@@ -3,7 +3,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use platform::combiner::{Batch, BatchWriter, Combiner, CombinerLimits, WriteError};
 use platform::db::DbError;
-use platform::deadline::Deadline;
+use platform::deadline::{Deadline, DeadlinePassed};
 use platform::redis::{Redis, RedisError, RedisUrl, Script, cmd};
 use types::{OrderId, UnixMillis};
 
@@ -15,8 +15,8 @@ use crate::store::DueOrder;
 const KEY: &str = "bookstore:{orders}:deadlines";
 /// How many members one command names at the most.
 const MEMBERS_MAX: usize = 512;
-/// How long an order may wait for others to be put in.
-const WAIT_LIMIT: Duration = Duration::from_secs(1);
+/// How long an order may wait to be put in, as long as a call to Redis may take.
+const WAIT_LIMIT: Duration = Duration::from_millis(300);
 
 /// Takes what is due and puts it a lease ahead, in one step: of two claimers one gets an entry, and
 /// an entry whose claimer dies comes back.
@@ -113,7 +113,8 @@ impl DelayQueue for RedisQueue {
     async fn schedule(&self, entries: &[DueOrder]) -> Result<(), QueueError> {
         if let [entry] = entries {
             let deadline = Deadline::after(WAIT_LIMIT);
-            Ok(self.arrivals.submit(*entry, deadline).await??)
+            let put = deadline.within(self.arrivals.submit(*entry, deadline));
+            Ok(put.await???)
         } else {
             Ok(put_in(&self.redis, entries).await?)
         }
@@ -145,6 +146,12 @@ impl DelayQueue for RedisQueue {
 
     async fn remove(&self, orders: &[OrderId]) -> Result<(), QueueError> {
         self.remove_members(orders).await
+    }
+}
+
+impl From<DeadlinePassed> for QueueError {
+    fn from(error: DeadlinePassed) -> Self {
+        Self(error.to_string())
     }
 }
 

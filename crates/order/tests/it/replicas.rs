@@ -3,6 +3,7 @@
 
 use futures::future::join_all;
 
+use crate::fakes::Act;
 use crate::shop::World;
 
 #[tokio::test]
@@ -27,6 +28,29 @@ async fn numbers_never_collide_and_a_key_makes_one_order() -> anyhow::Result<()>
     }
     assert_eq!(world.inventory.held_in_all(), 20 * 3);
     for shop in replicas {
+        shop.close().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_twin_that_took_the_last_copies_elsewhere_is_no_reason_to_refuse() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let [here, there] = [world.open().await?, world.open().await?];
+    // From now on it looks before it writes anything down.
+    assert_eq!(there.create(&[(1, 101)], "").await?.code, 40100);
+    world.inventory.reads.next([Act::Delay]);
+    let twin = async {
+        world.inventory.looking.notified().await;
+        let first = here.create(&[(1, 100)], "k").await;
+        world.inventory.go_on.notify_one();
+        first
+    };
+    let (first, second) = tokio::join!(twin, there.create(&[(1, 100)], "k"));
+    let (first, second) = (first?, second?);
+    assert_eq!((first.code, &second), (0, &first));
+    assert_eq!(world.inventory.held_in_all(), 100);
+    for shop in [here, there] {
         shop.close().await?;
     }
     Ok(())

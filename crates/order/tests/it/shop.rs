@@ -85,6 +85,7 @@ impl World {
         inventory.restock(2, 100);
         let timing = Timing {
             settle_limit: Duration::from_millis(300),
+            short_books_for: Duration::from_hours(1),
             expire_every: Duration::from_millis(10),
             run_tasks_every: Duration::from_millis(10),
             recover_every: Duration::from_millis(10),

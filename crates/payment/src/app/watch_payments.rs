@@ -11,8 +11,8 @@ use crate::domain::Event;
 /// How many events are read at once.
 const PAGE_LEN: u32 = 256;
 
-/// How long the feed is left alone after its end was read: payments that are settled together are told
-/// together.
+/// How long the feed is left alone after a page that took all there was: payments that are settled
+/// together come together then.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// How often the feed is read for events that other processes added.

@@ -24,8 +24,8 @@ pub struct Rows {
 pub struct Changes {
     /// Payments of orders that had none.
     pub new_payments: BTreeSet<OrderId>,
-    /// Payments that tell of another attempt now.
-    pub renewed_payments: BTreeSet<OrderId>,
+    /// Payments that tell of another attempt now, each with the status that it had before.
+    pub renewed_payments: BTreeMap<OrderId, PaymentStatus>,
     /// Payments that tell how their attempt ended now, and of no other.
     pub settled_payments: BTreeSet<OrderId>,
     /// Attempts that began, as they are now.
@@ -266,16 +266,23 @@ impl Rows {
 
     fn mark_renewed(&mut self, order_id: OrderId) {
         let changes = &mut self.changes;
-        if !changes.new_payments.contains(&order_id) {
-            changes.settled_payments.remove(&order_id);
-            changes.renewed_payments.insert(order_id);
+        if changes.new_payments.contains(&order_id) {
+            return;
         }
+        // Another attempt follows a refused one alone, and it may be this batch that heard of that.
+        let before = if changes.settled_payments.remove(&order_id) {
+            PaymentStatus::Pending
+        } else {
+            PaymentStatus::Failed
+        };
+        changes.renewed_payments.entry(order_id).or_insert(before);
     }
 
     fn mark_settled(&mut self, order_id: OrderId) {
         let changes = &mut self.changes;
-        let is_written = |orders: &BTreeSet<_>| orders.contains(&order_id);
-        if !is_written(&changes.new_payments) && !is_written(&changes.renewed_payments) {
+        let is_written = changes.new_payments.contains(&order_id)
+            || changes.renewed_payments.contains_key(&order_id);
+        if !is_written {
             changes.settled_payments.insert(order_id);
         }
     }

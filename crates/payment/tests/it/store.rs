@@ -287,16 +287,29 @@ async fn notice_each_other(home: &TestDatabase) {
     let is_news = |outcomes: &[Outcome]| matches!(outcomes, [Outcome::Settled(Settled::Moved(_))]);
     let other = open(home).await;
 
-    // An attempt that somebody else has settled.
+    // An attempt that somebody else has settled. The feed's place it hears of in between.
     let store = open(home).await;
-    for order in [11, 1] {
-        apply(&*store, vec![op(pay(order))]).await;
-        let settle = vec![op(hear())];
-        let first = if order == 1 { &other } else { &store };
-        assert!(is_news(&apply(&**first, settle.clone()).await));
-        let again = apply(&*store, settle).await;
-        assert!(matches!(again[..], [Outcome::Settled(Settled::Stands(_))]));
+    apply(&*store, vec![op(pay(11))]).await;
+    let known = vec![op(hear())];
+    assert!(is_news(&apply(&*store, known.clone()).await));
+    apply(&*store, vec![op(pay(1))]).await;
+    let settle = vec![op(hear())];
+    assert!(is_news(&apply(&*other, settle.clone()).await));
+    for stale in [known, settle] {
+        let late = apply(&*store, stale).await;
+        assert!(matches!(late[..], [Outcome::Settled(Settled::Stands(_))]));
     }
+
+    // A refused order that somebody else is paying again: serial 3.
+    let store = open(home).await;
+    apply(&*store, vec![op(pay(6))]).await;
+    assert!(is_news(&apply(&*store, vec![op(hear())]).await));
+    apply(&*other, vec![op(pay(6))]).await;
+    let begun = apply(&*store, vec![op(pay(6))]).await;
+    assert!(matches!(
+        begun[..],
+        [Outcome::PayBegun(PayBegun::InFlight(_))]
+    ));
 
     // An order that somebody else is paying.
     let store = open(home).await;
@@ -330,9 +343,9 @@ async fn notice_each_other(home: &TestDatabase) {
         assert!(is_news(&apply(&**replica, vec![op(hear())]).await));
     }
     let events = store.list_events(0, 99).await.unwrap();
-    assert!(events.iter().map(|event| event.id).eq(1..=11), "no gap");
+    assert!(events.iter().map(|event| event.id).eq(1..=12), "no gap");
     let told = events.iter().map(|event| event.order_id.get());
-    assert!(told.eq([11, 1, 12, 13, 14, 5, 5, 15, 16, 17, 18]));
+    assert!(told.eq([11, 1, 6, 12, 13, 14, 5, 5, 15, 16, 17, 18]));
 }
 
 fn runtime() -> tokio::runtime::Runtime {

@@ -7,7 +7,8 @@ use super::{DbError, Value};
 pub struct Insert {
     /// The table.
     pub table: &'static str,
-    /// The columns, as SQL lists them: `id, title, price`. One that is left out holds NULL.
+    /// The columns, as SQL lists them, so that a query of the same ones can use the list: `id, title, price`.
+    /// None of those that may be NULL has another default: a statement may leave them out.
     pub columns: &'static str,
 }
 

@@ -119,6 +119,13 @@ impl App {
             }
             let priced = self.price_basket(context, &wanted.basket).await?;
             if self.is_short_at_sight(context, &wanted.basket).await {
+                // A twin elsewhere may have taken the last copies under this very key: its row was there
+                // before it took them.
+                if let Some(request) = &request
+                    && let Some(first) = self.find_first(context, wanted.user_id, request).await?
+                {
+                    return Ok(first);
+                }
                 count_saga("refused_at_sight");
                 return Err(OrderError::InsufficientStock);
             }

@@ -16,23 +16,34 @@ use types::BookId;
 use crate::app::App;
 use crate::domain::{Basket, Line};
 
-/// How long a book counts as one that may be short.
-const REMEMBERED_FOR: Duration = Duration::from_secs(1);
+/// How long a look at the stock may take: the saga can do without.
+const LOOK_LIMIT: Duration = Duration::from_millis(300);
 /// How many books are remembered. With more all are forgotten.
 const LEN_MAX: usize = 1024;
 
-/// Books that were short a moment ago, with the end of that moment.
-#[derive(Default)]
-pub(crate) struct ShortBooks(Mutex<HashMap<BookId, Deadline>>);
+/// Books that were short a moment ago.
+pub(crate) struct ShortBooks {
+    /// How long that moment is.
+    remembered_for: Duration,
+    /// The books, each with its end.
+    books: Mutex<HashMap<BookId, Deadline>>,
+}
 
 impl ShortBooks {
+    pub(crate) fn new(remembered_for: Duration) -> Self {
+        Self {
+            remembered_for,
+            books: Mutex::default(),
+        }
+    }
+
     /// Notes that this book was short just now.
     pub(super) fn note(&self, book: BookId) {
         let mut books = self.lock();
-        if books.len() >= LEN_MAX {
+        if books.len() >= LEN_MAX && !books.contains_key(&book) {
             books.clear();
         }
-        books.insert(book, Deadline::after(REMEMBERED_FOR));
+        books.insert(book, Deadline::after(self.remembered_for));
     }
 
     /// The lines of `basket` whose books were short a moment ago.
@@ -51,7 +62,7 @@ impl ShortBooks {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BookId, Deadline>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -59,14 +70,22 @@ impl App {
     /// Whether a book of `basket` is short that was short a moment ago. Where nobody answers, the saga
     /// asks in its own way.
     pub(super) async fn is_short_at_sight(&self, context: &CallContext, basket: &Basket) -> bool {
-        for line in self.short_books.lines_of(basket) {
-            match self.inventory.read_free(context, line.book_id).await {
+        let lines = self.short_books.lines_of(basket);
+        if lines.is_empty() {
+            return false;
+        }
+        let context = CallContext {
+            deadline: context.deadline.earlier(Deadline::after(LOOK_LIMIT)),
+            ..context.clone()
+        };
+        for line in lines {
+            match self.inventory.read_free(&context, line.book_id).await {
                 Ok(free) if free < line.quantity.get() => {
                     self.short_books.note(line.book_id);
                     return true;
                 }
                 Ok(_) => self.short_books.forget(line.book_id),
-                Err(_) => {}
+                Err(_) => return false,
             }
         }
         false

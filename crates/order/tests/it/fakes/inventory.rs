@@ -5,6 +5,7 @@ use api::Reply;
 use api::inventory::v1::inventory_service_server::{InventoryService, InventoryServiceServer};
 use api::inventory::v1::*;
 use platform::net::Transport;
+use tokio::sync::Notify;
 use tonic::{Request, Response, Status};
 
 use super::{Act, Script, deliver, lock, lost, unused_methods};
@@ -15,7 +16,10 @@ pub(crate) struct FakeInventory {
     pub(crate) deducts: Script,
     pub(crate) releases: Script,
     pub(crate) commits: Script,
+    /// Reads of a balance; one that is delayed waits until the test lets it go on.
     pub(crate) reads: Script,
+    pub(crate) looking: Notify,
+    pub(crate) go_on: Notify,
     stock: Mutex<Stocks>,
     delayed: Mutex<Vec<BatchDeductStockRequest>>,
 }
@@ -191,6 +195,10 @@ impl InventoryService for FakeInventory {
         request: Request<GetStockRequest>,
     ) -> Result<Response<GetStockResponse>, Status> {
         let act = self.reads.act().await?;
+        if act == Act::Delay {
+            self.looking.notify_one();
+            self.go_on.notified().await;
+        }
         let book_id = request.into_inner().book_id;
         let free = lock(&self.stock).free.get(&book_id).copied();
         let reply = match free {

@@ -149,7 +149,9 @@ fn a_refused_payment_is_tried_again_under_a_new_number_and_amount() {
     assert_eq!(record.payment.status, PaymentStatus::Pending);
     assert_eq!(record.state_of(&number(1)), AttemptState::Refused);
     let changes = rows.take_changes();
-    assert!(changes.new_payments.is_empty() && changes.renewed_payments.contains(&order()));
+    assert!(changes.new_payments.is_empty() && changes.settled_payments.is_empty());
+    let before = changes.renewed_payments.get(&order());
+    assert_eq!(before, Some(&PaymentStatus::Failed));
 }
 
 #[test]
@@ -362,7 +364,8 @@ fn one_batch_may_settle_and_try_again() {
     let (before, refused) = changes.changed_attempts.get(&number(1)).unwrap();
     assert_eq!(*before, AttemptState::Charging);
     assert_eq!(refused.state, AttemptState::Refused);
-    assert!(changes.renewed_payments.contains(&order()));
+    let before = changes.renewed_payments.get(&order());
+    assert_eq!(before, Some(&PaymentStatus::Pending));
     assert!(changes.settled_payments.is_empty(), "written once");
     let new = changes.new_attempts.get(&number(2)).unwrap();
     assert_eq!(

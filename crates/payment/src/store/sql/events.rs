@@ -1,7 +1,8 @@
 //! Table `payment_events`: the feed, and the counter that numbers it.
 //!
-//! The counter's row is locked before the first event of a transaction is numbered and until that
-//! transaction has committed. So ids are gapless, and a reader who sees event n sees all before it.
+//! The counter is moved on, from where it stood when the events were numbered, before the first of them is
+//! written, and is nobody else's until that transaction has ended. So ids are gapless, and a reader who sees
+//! event n sees all before it.
 
 use platform::args;
 use platform::db::{DbError, Insert, Lookup, Matches, Row, Tx, Value};

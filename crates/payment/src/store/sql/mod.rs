@@ -126,7 +126,8 @@ async fn apply_batch(
 /// Loads the rows that a batch touches.
 ///
 /// Locks: payments with their last attempts in ascending order id, then the feed's counter, so
-/// that two batches never wait for each other in a circle.
+/// that two batches that read never wait for each other in a circle. One that is decided by memory inserts
+/// before it locks anything; where that ends in a circle, the server ends one, and it is tried again.
 async fn load(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError> {
     let orders: BTreeSet<OrderId> = batch.iter().map(Op::order_id).collect();
     let may_append = batch.iter().any(Op::may_append_event);
@@ -146,15 +147,12 @@ async fn load(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError> {
 
 async fn write_changes(tx: &mut Tx, rows: &mut Rows) -> Result<(), DbError> {
     let changes = rows.take_changes();
-    let payments = |orders: &BTreeSet<OrderId>| {
-        orders
-            .iter()
-            .filter_map(|id| rows.record(*id))
-            .map(|record| record.payment.clone())
-            .collect()
-    };
+    let payment = |id: &OrderId| rows.record(*id).map(|record| record.payment.clone());
+    let payments = |orders: &BTreeSet<OrderId>| orders.iter().filter_map(payment).collect();
+    let renewed = changes.renewed_payments.iter();
+    let renewed = renewed.filter_map(|(id, before)| Some((*before, payment(id)?)));
     payments::insert(tx, payments(&changes.new_payments)).await?;
-    payments::renew(tx, payments(&changes.renewed_payments)).await?;
+    payments::renew(tx, renewed.collect()).await?;
     payments::settle(tx, payments(&changes.settled_payments)).await?;
     attempts::insert(tx, changes.new_attempts.into_values()).await?;
     attempts::update(tx, changes.changed_attempts.into_values()).await?;

@@ -3,6 +3,8 @@
 use platform::args;
 use platform::db::{DbError, Insert, Tx, Update, Value};
 
+use types::PaymentStatus;
+
 use crate::domain::{Payment, ThirdPartyNo};
 
 const INSERT: Insert = Insert {
@@ -11,7 +13,7 @@ const INSERT: Insert = Insert {
         created_at, updated_at",
 };
 
-/// Another attempt.
+/// Another attempt: a compare-and-set, as two replicas may open one.
 const RENEW: Update = Update {
     table: "payments",
     set: &[
@@ -23,7 +25,7 @@ const RENEW: Update = Update {
         "updated_at",
     ],
     key: "order_id",
-    guard: None,
+    guard: Some("status"),
 };
 
 /// How the attempt ended. The attempt's own row is compared; this one goes along.
@@ -52,9 +54,12 @@ pub(super) async fn insert(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), Db
     tx.insert_rows(&INSERT, rows.collect()).await
 }
 
-/// Writes payments that tell of another attempt now.
-pub(super) async fn renew(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), DbError> {
-    let each = payments.iter().map(|payment| {
+/// Writes payments that tell of another attempt now, each over the status that it had.
+pub(super) async fn renew(
+    tx: &mut Tx,
+    payments: Vec<(PaymentStatus, Payment)>,
+) -> Result<(), DbError> {
+    let each = payments.iter().map(|(before, payment)| {
         args![
             &payment.payment_no,
             payment.amount,
@@ -63,6 +68,7 @@ pub(super) async fn renew(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), DbE
             third_party_no(payment),
             payment.updated_at,
             payment.order_id,
+            before.number(),
         ]
     });
     tx.update_rows(&RENEW, each.collect()).await

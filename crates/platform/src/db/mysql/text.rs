@@ -70,14 +70,9 @@ pub(super) fn render_insert(
     let used: Vec<_> = (0..names.len()).filter(is_used).collect();
     into.push_str("INSERT INTO ");
     into.push_str(insert.table);
-    for (nth, name) in used
-        .iter()
-        .filter_map(|place| names.get(*place))
-        .enumerate()
-    {
-        into.push_str(if nth == 0 { " (" } else { ", " });
-        into.push_str(name);
-    }
+    let named = used.iter().filter_map(|place| names.get(*place).copied());
+    into.push_str(" (");
+    into.push_str(&named.collect::<Vec<_>>().join(", "));
     into.push_str(") VALUES");
     let mut taken = 0_usize;
     for row in rows {
