@@ -151,9 +151,7 @@ fn transport() -> tonic::transport::Server {
         // The default of 20 cuts the line when a service gives up on a handful of calls at once;
         // a rapid reset attack is still bounded.
         .http2_max_pending_accept_reset_streams(Some(256))
-        // h2 cuts the line of whoever sends many small frames that are not read at once: each counts as a
-        // kilobyte, and half a window of them is the limit. A burst of as many calls as may run must fit.
-        .initial_connection_window_size(4 * 1024 * 1024)
+        .initial_connection_window_size(1024 * 1024)
         .initial_stream_window_size(256 * 1024)
 }
 
