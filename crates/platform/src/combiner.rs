@@ -3,8 +3,8 @@
 //! A transaction a request costs a commit a request: an fsync, round trips, a turn at the lock of a
 //! hot row. Here requests put their operation in a bounded queue and wait; one writer drains all
 //! that is waiting, applies the batch in one transaction, and answers everybody. Nobody waits for a
-//! batch to fill, but all who are ready to submit come along: under light load a batch is one
-//! operation, under heavy load batches grow by themselves. After Hendler, Incze, Shavit and Tzafrir,
+//! batch to fill, but where few wait all who are ready to submit come along: under light load a batch is
+//! one operation, under heavy load batches grow by themselves. After Hendler, Incze, Shavit and Tzafrir,
 //! "Flat combining and the synchronization-parallelism tradeoff" (SPAA 2010), with a database in
 //! place of the data structure.
 //!
@@ -27,9 +27,11 @@ use crate::crash;
 use crate::db::DbError;
 use crate::deadline::Deadline;
 use crate::error::{Class, Classify};
+use crate::huddle::gather;
 
-/// How often a writer lets others run at the most before it begins.
-const GATHER_MAX: usize = 16;
+/// So many operations are worth a commit of their own: a writer that has them waits for no more, and whoever
+/// was answered just now comes back while it writes.
+const COMPANY: usize = 24;
 
 /// Operations that one transaction applies: a cheap handle on a slice.
 #[derive(Debug)]
@@ -257,28 +259,26 @@ impl<W: BatchWriter> Drain<W> {
                     continue;
                 }
             }
-            self.gather(&mut entries).await;
+            if entries.len() < COMPANY {
+                self.gather(&mut entries).await;
+            }
             queue_len.set(as_metric(self.waiting.len()));
             batch_len.record(as_metric(entries.len()));
             self.answer(std::mem::take(&mut entries)).await;
         }
     }
 
-    /// Lets those come along who are on their way: callers who were answered together come back together,
-    /// and the first of them should not go alone. Waits for nothing but what is ready to run.
+    /// Callers who were answered together come back together, and the first of them should not go alone.
     async fn gather(&mut self, entries: &mut Vec<Entry<W::Op, W::Out>>) {
-        for _ in 0..GATHER_MAX {
-            tokio::task::yield_now().await;
-            let before = entries.len();
+        gather(|| {
             while entries.len() < self.batch_len_max
                 && let Ok(entry) = self.waiting.try_recv()
             {
                 entries.push(entry);
             }
-            if entries.len() == before {
-                return;
-            }
-        }
+            entries.len()
+        })
+        .await;
     }
 
     /// Applies one batch and answers all of it.

@@ -17,6 +17,7 @@ pub mod db;
 pub mod deadline;
 pub mod discovery;
 pub mod error;
+pub mod huddle;
 pub mod ids;
 pub mod net;
 pub mod process;

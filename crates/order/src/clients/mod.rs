@@ -7,6 +7,7 @@ mod catalog;
 mod inventory;
 mod payment;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -90,12 +91,12 @@ pub type PaymentFeed = BoxStream<'static, Result<FeedEvent, Unanswered>>;
 /// What orders need of the catalog.
 #[async_trait]
 pub trait CatalogClient: Send + Sync + 'static {
-    /// The books as they are now, those that do not exist left out.
+    /// The books as they are now, those that do not exist left out; there may be others among them.
     async fn read_books(
         &self,
         context: &CallContext,
         books: &[BookId],
-    ) -> Result<Vec<Quote>, Unanswered>;
+    ) -> Result<Arc<[Quote]>, Unanswered>;
 }
 
 /// What orders need of the inventory. The order's number is the key of its hold.

@@ -1,0 +1,224 @@
+//! One question for all who ask at the same moment.
+//!
+//! Callers that were answered together ask together. The first of them lets the others come along and asks
+//! for all; questions that come later have a huddle of their own, so nobody waits for an answer that is
+//! older than its question, and no question waits for another.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::oneshot;
+
+/// How often others are let run at the most.
+const ROUNDS_MAX: usize = 16;
+
+/// Lets those come along who are on their way, by letting others run as long as `count` grows by that.
+/// Waits for nothing but what is ready to run.
+pub(crate) async fn gather(mut count: impl FnMut() -> usize) {
+    let mut before = count();
+    for _ in 0..ROUNDS_MAX {
+        tokio::task::yield_now().await;
+        let now = count();
+        if now == before {
+            return;
+        }
+        before = now;
+    }
+}
+
+/// Asks for many keys at once in the name of all who ask for some.
+#[derive(Debug)]
+pub struct Huddle<K, V> {
+    keys_max: usize,
+    /// The group that is being gathered; its first member alone keeps it alive.
+    open: Mutex<Weak<Group<K, V>>>,
+}
+
+/// Those whom one question serves; `None` once it was asked.
+type Group<K, V> = Mutex<Option<Asks<K, V>>>;
+
+#[derive(Debug)]
+struct Asks<K, V> {
+    keys: BTreeSet<K>,
+    others: Vec<oneshot::Sender<Arc<[V]>>>,
+}
+
+enum Place<K, V> {
+    /// Who has to ask, for all.
+    First(Arc<Group<K, V>>),
+    /// Who hears what the first is answered, or nothing where that fails.
+    Among(oneshot::Receiver<Arc<[V]>>),
+}
+
+impl<K: Ord + Clone, V> Huddle<K, V> {
+    /// Nobody has asked yet. One question is for at most `keys_max` keys, or for those of a single caller.
+    pub const fn new(keys_max: usize) -> Self {
+        Self {
+            keys_max,
+            open: Mutex::new(Weak::new()),
+        }
+    }
+
+    /// What `ask` answers to `keys` and to the keys of others.
+    ///
+    /// Where the common question fails, or whoever asked it goes away, each of the others asks for its own.
+    pub async fn find<F, E>(
+        &self,
+        keys: &[K],
+        ask: impl Fn(Vec<K>) -> F + Send,
+    ) -> Result<Arc<[V]>, E>
+    where
+        F: Future<Output = Result<Vec<V>, E>> + Send,
+    {
+        match self.join(keys) {
+            Place::First(group) => {
+                gather(|| len(&group)).await;
+                let (keys, others) = close(&group);
+                let found: Arc<[V]> = ask(keys).await?.into();
+                for other in others {
+                    // Who went away does not want to know.
+                    drop(other.send(Arc::clone(&found)));
+                }
+                Ok(found)
+            }
+            Place::Among(answer) => match answer.await {
+                Ok(found) => Ok(found),
+                Err(_) => Ok(ask(keys.to_vec()).await?.into()),
+            },
+        }
+    }
+
+    fn join(&self, keys: &[K]) -> Place<K, V> {
+        let mut open = lock(&self.open);
+        if let Some(group) = open.upgrade()
+            && let Some(asks) = &mut *lock(&group)
+            && asks.keys.len() + keys.len() <= self.keys_max
+        {
+            let (other, answer) = oneshot::channel();
+            asks.keys.extend(keys.iter().cloned());
+            asks.others.push(other);
+            return Place::Among(answer);
+        }
+        let group = Arc::new(Mutex::new(Some(Asks {
+            keys: keys.iter().cloned().collect(),
+            others: Vec::new(),
+        })));
+        *open = Arc::downgrade(&group);
+        Place::First(group)
+    }
+}
+
+fn len<K, V>(group: &Group<K, V>) -> usize {
+    lock(group).as_ref().map_or(0, |asks| asks.others.len())
+}
+
+/// Lets nobody else in; answers all keys, and whom to tell.
+fn close<K, V>(group: &Group<K, V>) -> (Vec<K>, Vec<oneshot::Sender<Arc<[V]>>>) {
+    let asks = lock(group).take();
+    asks.map_or_else(Default::default, |asks| {
+        (asks.keys.into_iter().collect(), asks.others)
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    //! Proves that who asks together is asked for together, hears of its own keys whatever becomes of the
+    //! common question, and is never answered what was asked before it came.
+
+    use futures::FutureExt;
+    use futures::future::{join, join_all};
+
+    use super::*;
+
+    type Asked = Mutex<Vec<Vec<u32>>>;
+
+    /// Finds every key that it is asked for, ten times as large; but fails where `fails` says so.
+    async fn find(
+        huddle: &Huddle<u32, u32>,
+        asked: &Asked,
+        fails: impl Fn(usize) -> bool + Send + Sync,
+        keys: &[u32],
+    ) -> Result<Vec<u32>, usize> {
+        let ask = |keys: Vec<u32>| {
+            let turn = {
+                let mut asked = lock(asked);
+                asked.push(keys.clone());
+                asked.len()
+            };
+            let fails = fails(turn);
+            async move {
+                tokio::task::yield_now().await;
+                if fails {
+                    return Err(turn);
+                }
+                Ok(keys.into_iter().map(|key| key * 10).collect())
+            }
+        };
+        huddle.find(keys, ask).await.map(|found| found.to_vec())
+    }
+
+    #[tokio::test]
+    async fn all_who_ask_at_once_are_asked_for_at_once() {
+        let (huddle, asked) = (Huddle::new(8), Asked::default());
+        let keys: [&[u32]; 3] = [&[3, 1], &[2], &[1, 4]];
+        let answers = join_all(keys.map(|keys| find(&huddle, &asked, |_| false, keys))).await;
+        for answer in answers {
+            assert_eq!(answer.unwrap(), [10, 20, 30, 40]);
+        }
+        assert_eq!(*lock(&asked), [[1, 2, 3, 4]]);
+    }
+
+    #[tokio::test]
+    async fn who_comes_after_the_question_was_asked_is_not_answered_by_it() {
+        let (huddle, asked) = (Huddle::new(8), Asked::default());
+        let first = find(&huddle, &asked, |_| false, &[1]);
+        let late = async {
+            while lock(&asked).is_empty() {
+                tokio::task::yield_now().await;
+            }
+            find(&huddle, &asked, |_| false, &[1]).await
+        };
+        let (first, late) = join(first, late).await;
+        assert_eq!((first, late), (Ok(vec![10]), Ok(vec![10])));
+        assert_eq!(*lock(&asked), [[1], [1]]);
+    }
+
+    #[tokio::test]
+    async fn a_question_is_for_as_many_keys_as_it_may_be() {
+        let (huddle, asked) = (Huddle::new(3), Asked::default());
+        let keys: [&[u32]; 4] = [&[1, 2], &[3], &[4], &[5, 6, 7, 8]];
+        for answer in join_all(keys.map(|keys| find(&huddle, &asked, |_| false, keys))).await {
+            answer.unwrap();
+        }
+        let mut asked = lock(&asked).clone();
+        asked.sort();
+        assert_eq!(asked, [vec![1, 2, 3], vec![4], vec![5, 6, 7, 8]]);
+    }
+
+    #[tokio::test]
+    async fn where_the_common_question_fails_each_asks_for_its_own() {
+        let (huddle, asked) = (Huddle::new(8), Asked::default());
+        let keys: [&[u32]; 3] = [&[1], &[2], &[3]];
+        let answers = join_all(keys.map(|keys| find(&huddle, &asked, |turn| turn < 3, keys))).await;
+        assert_eq!(answers, [Err(1), Err(2), Ok(vec![30])]);
+        assert_eq!(*lock(&asked), [vec![1, 2, 3], vec![2], vec![3]]);
+    }
+
+    #[tokio::test]
+    async fn where_the_first_goes_away_the_others_ask() {
+        let (huddle, asked) = (Huddle::new(8), Asked::default());
+        let mut first = Box::pin(find(&huddle, &asked, |_| false, &[1]));
+        assert!(first.as_mut().now_or_never().is_none());
+        let mut second = Box::pin(find(&huddle, &asked, |_| false, &[2]));
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(first);
+        let (second, third) = join(second, find(&huddle, &asked, |_| false, &[3])).await;
+        assert_eq!((second, third), (Ok(vec![20]), Ok(vec![30])));
+        assert_eq!(*lock(&asked), [[2], [3]]);
+    }
+}
