@@ -51,6 +51,10 @@ pub enum Repeat {
 
 /// How long a client should wait before it asks again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
+/// How long, where too many ask at once: each from the one to the other, so that they do not come back as
+/// one. To refuse a call costs processor time too, and who comes back soon is refused again.
+const RETRY_SHED_AFTER: (Duration, Duration) =
+    (Duration::from_millis(500), Duration::from_millis(1500));
 
 /// Marks a status that we mean to be INTERNAL: anything else that says INTERNAL was made by the
 /// transport out of what a caller sent, see [`crate::server`].
@@ -120,13 +124,26 @@ pub(crate) fn malformed(violations: &Violations) -> Status {
 }
 
 /// `UNAVAILABLE`, with `RetryInfo` where a repeat does no harm.
-pub(crate) fn unavailable(text: &str, repeat_is_safe: bool) -> Status {
+fn unavailable(text: &str, repeat_is_safe: bool) -> Status {
     if repeat_is_safe {
-        let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
-        Status::with_error_details(GrpcCode::Unavailable, text, details)
+        unavailable_for(text, RETRY_AFTER)
     } else {
         Status::unavailable(text)
     }
+}
+
+/// What a call hears that is turned away at the door.
+pub(crate) fn shed() -> Status {
+    let (shortest, longest) = RETRY_SHED_AFTER;
+    unavailable_for(
+        "too many calls at once; nothing happened",
+        random::wait_between(shortest, longest),
+    )
+}
+
+fn unavailable_for(text: &str, wait: Duration) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(wait));
+    Status::with_error_details(GrpcCode::Unavailable, text, details)
 }
 
 /// `INTERNAL` with an id to find the log line by.

@@ -22,13 +22,14 @@ use bookstore_e2e::{Answer, Clients, Layout, Rpc, Shop};
 use futures::future::{join, join_all};
 use platform::clock::pause;
 use tonic::{Code, Request};
+use tonic_types::StatusExt;
 
 /// How many callers share a connection; a server takes about a thousand calls at once on each.
 const CALLERS_A_CONNECTION: u64 = 500;
 /// How long each number of callers is tried, and what of that is not counted.
 const ROUND: Duration = Duration::from_secs(8);
 const WARM_UP: Duration = Duration::from_secs(2);
-/// How long callers wait who were refused, as they are told.
+/// How long callers wait whom nobody told how long.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// How many callers a steady load has, and how often the memory is looked at.
 const STEADY_CALLERS: u64 = 32;
@@ -143,8 +144,10 @@ async fn order_on(
         if tally.counts.load(Ordering::SeqCst) {
             count.fetch_add(1, Ordering::SeqCst);
         }
-        if answer.is_err() {
-            pause(RETRY_AFTER).await;
+        if let Err(status) = answer {
+            let told = status.get_details_retry_info();
+            let told = told.and_then(|info| info.retry_delay);
+            pause(told.unwrap_or(RETRY_AFTER)).await;
         }
     }
     Ok(())

@@ -22,7 +22,7 @@ use types::Locale;
 
 use crate::context::CallContext;
 use crate::deadline::Deadline;
-use crate::error::{ERROR_ID, bug, unavailable};
+use crate::error::{ERROR_ID, bug, shed};
 use crate::net::REQUEST_ID;
 use crate::random;
 use crate::server::methods::{Method, Methods};
@@ -110,7 +110,7 @@ impl Shell {
     async fn answer(mut self, deadline: Deadline, request: Request<Body>) -> Response<Body> {
         let Ok(_permit) = self.running.clone().try_acquire_owned() else {
             discard(request.into_body()).await;
-            return unavailable("too many calls at once; nothing happened", true).into_http();
+            return shed().into_http();
         };
         let call = AssertUnwindSafe(self.routes.call(request)).catch_unwind();
         match deadline.within(call).await {
@@ -221,9 +221,11 @@ fn observe(method: &Method, started: Instant, headers: &HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures::StreamExt;
+    use tonic_types::StatusExt;
 
     use super::*;
 
@@ -295,6 +297,14 @@ mod tests {
             assert_eq!(response.headers()["grpc-status"], "14");
             assert_eq!(taken.load(Ordering::SeqCst), expected);
         }
+    }
+
+    #[test]
+    fn who_is_shed_is_told_to_come_back_and_not_at_once_with_all_others() {
+        let waits = || (0..64).map(|_| shed().get_details_retry_info()?.retry_delay);
+        let waits: BTreeSet<_> = waits().map(Option::unwrap).collect();
+        assert!(waits.len() > 32, "{waits:?}");
+        assert!(waits.first() >= Some(&Duration::from_millis(500)));
     }
 
     #[test]
