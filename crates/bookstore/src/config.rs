@@ -20,12 +20,15 @@ const DEFAULTS: Source<'_> = Source {
 const PREFIX: &str = "BOOKSTORE_";
 /// The file that is read where none is named.
 const FILE_DEFAULT: &str = "bookstore.yaml";
+/// More threads than that are a mistake.
+const WORKERS_MAX: usize = 1024;
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     locale: Language,
+    workers: usize,
     pub(crate) discovery: Discovery,
     pub(crate) consul: ConsulConfig,
     pub(crate) catalog: catalog::Config,
@@ -102,6 +105,14 @@ impl Config {
         }
     }
 
+    /// How many threads serve calls: the number given, or as many as half of `processors`.
+    pub(crate) const fn workers(&self, processors: usize) -> usize {
+        match self.workers {
+            0 => processors.div_ceil(2),
+            given => given,
+        }
+    }
+
     /// Starts logging: servers tell what they do, other commands only what goes wrong.
     pub(crate) fn start_logs(&self, is_server: bool) -> Result<(), ConfigError> {
         let filter = if is_server {
@@ -118,6 +129,10 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
+        if self.workers > WORKERS_MAX {
+            let reason = format!("must be at most {WORKERS_MAX}");
+            return Err(ConfigError::new("workers", reason));
+        }
         let upstreams = [
             ("order.catalog", &self.order.catalog),
             ("order.inventory", &self.order.inventory),
@@ -188,9 +203,26 @@ fn read_environment(
 
 #[cfg(test)]
 mod tests {
-    //! Proves that variables which are no text stop the program only where they are its own.
+    //! Proves that variables which are no text stop the program only where they are its own, and how many
+    //! threads serve calls.
 
     use super::*;
+
+    #[test]
+    fn half_the_processors_serve_calls_where_no_number_is_given() {
+        let read = |workers: &str| {
+            let given = ("BOOKSTORE_WORKERS".to_owned(), workers.to_owned());
+            Config::read(None, [given], Path::new("data"))
+        };
+        let auto = read("0").unwrap();
+        let workers = [1, 2, 3, 8].map(|processors| auto.workers(processors));
+        assert_eq!(workers, [1, 1, 2, 4]);
+        assert_eq!(read("1024").unwrap().workers(2), 1024);
+        let error = read("1025").unwrap_err().to_string();
+        assert_eq!(error, "workers: must be at most 1024");
+        let error = read("-1").unwrap_err().to_string();
+        assert!(error.contains("WORKERS"), "{error}");
+    }
 
     #[cfg(unix)]
     #[test]

@@ -20,6 +20,7 @@ mod system;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 
 use clap::Parser;
 
@@ -63,10 +64,14 @@ pub fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = Config::load(arguments.config.as_deref(), &arguments.data_dir)?;
-    config.start_logs(arguments.command.is_server())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
+    let is_server = arguments.command.is_server();
+    config.start_logs(is_server)?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if is_server {
+        let processors = available_parallelism().map_or(1, usize::from);
+        runtime.worker_threads(config.workers(processors));
+    }
+    let runtime = runtime.enable_all().build()?;
     runtime.block_on(arguments.command.run(config))
 }
 
