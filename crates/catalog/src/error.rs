@@ -2,6 +2,7 @@ use platform::combiner::WriteError;
 use platform::db::DbError;
 use platform::deadline::DeadlinePassed;
 use platform::error::{Class, Classify};
+use platform::tasks::TaskError;
 use types::Violations;
 
 use crate::domain::Refusal;
@@ -24,6 +25,9 @@ pub(crate) enum CatalogError {
     /// A list could not be read.
     #[error("read failed")]
     List(#[source] DbError),
+    /// A search came to no end.
+    #[error("search failed")]
+    Search(#[from] TaskError),
     /// The caller's deadline passed during a read.
     #[error("read took too long")]
     Late(#[from] DeadlinePassed),
@@ -49,6 +53,7 @@ impl Classify for CatalogError {
             Self::Write(error) => error.class(),
             Self::Load(error) => class_of_read(error.class()),
             Self::List(error) => class_of_read(error.class()),
+            Self::Search(_) => Class::Bug,
             Self::Late(DeadlinePassed) => Class::TooLate,
         }
     }

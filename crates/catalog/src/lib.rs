@@ -99,7 +99,8 @@ async fn open_redis(cache: &CacheUrl) -> Result<Option<Redis>, StartError> {
 pub async fn start_with(parts: Parts, deps: ServiceDeps) -> Result<RunningService, StartError> {
     let Parts { store, redis } = parts;
     let tasks = Tasks::new();
-    let (cache, index) = (Arc::new(BookCache::new()), Arc::new(SharedIndex::default()));
+    let cache = Arc::new(BookCache::new());
+    let index = Arc::new(SharedIndex::new(tasks.clone()));
     let shared = redis.map(|redis| SharedBooks::new(redis, tasks.clone()));
     let written = Arc::new(Notify::new());
 

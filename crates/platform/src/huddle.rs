@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::oneshot;
@@ -35,13 +36,16 @@ pub struct Huddle<K, V> {
     open: Mutex<Weak<Group<K, V>>>,
 }
 
-/// Those whom one question serves; `None` once it was asked.
-type Group<K, V> = Mutex<Option<Asks<K, V>>>;
+/// Those whom one question serves.
+type Group<K, V> = Mutex<Asks<K, V>>;
 
 #[derive(Debug)]
 struct Asks<K, V> {
     keys: BTreeSet<K>,
+    /// Who is to be told.
     others: Vec<oneshot::Sender<Arc<[V]>>>,
+    /// The question is being asked: nobody joins any more.
+    is_asked: bool,
 }
 
 enum Place<K, V> {
@@ -73,9 +77,13 @@ impl<K: Ord + Clone, V> Huddle<K, V> {
     {
         match self.join(keys) {
             Place::First(group) => {
-                gather(|| len(&group)).await;
-                let (keys, others) = close(&group);
-                let found: Arc<[V]> = ask(keys).await?.into();
+                gather(|| lock(&group).others.len()).await;
+                let (keys, others) = {
+                    let mut asks = lock(&group);
+                    asks.is_asked = true;
+                    (mem::take(&mut asks.keys), mem::take(&mut asks.others))
+                };
+                let found: Arc<[V]> = ask(keys.into_iter().collect()).await?.into();
                 for other in others {
                     // Who went away does not want to know.
                     drop(other.send(Arc::clone(&found)));
@@ -91,34 +99,23 @@ impl<K: Ord + Clone, V> Huddle<K, V> {
 
     fn join(&self, keys: &[K]) -> Place<K, V> {
         let mut open = lock(&self.open);
-        if let Some(group) = open.upgrade()
-            && let Some(asks) = &mut *lock(&group)
-            && asks.keys.len() + keys.len() <= self.keys_max
-        {
-            let (other, answer) = oneshot::channel();
-            asks.keys.extend(keys.iter().cloned());
-            asks.others.push(other);
-            return Place::Among(answer);
+        if let Some(group) = open.upgrade() {
+            let mut asks = lock(&group);
+            if !asks.is_asked && asks.keys.len() + keys.len() <= self.keys_max {
+                let (other, answer) = oneshot::channel();
+                asks.keys.extend(keys.iter().cloned());
+                asks.others.push(other);
+                return Place::Among(answer);
+            }
         }
-        let group = Arc::new(Mutex::new(Some(Asks {
+        let group = Arc::new(Mutex::new(Asks {
             keys: keys.iter().cloned().collect(),
             others: Vec::new(),
-        })));
+            is_asked: false,
+        }));
         *open = Arc::downgrade(&group);
         Place::First(group)
     }
-}
-
-fn len<K, V>(group: &Group<K, V>) -> usize {
-    lock(group).as_ref().map_or(0, |asks| asks.others.len())
-}
-
-/// Lets nobody else in; answers all keys, and whom to tell.
-fn close<K, V>(group: &Group<K, V>) -> (Vec<K>, Vec<oneshot::Sender<Arc<[V]>>>) {
-    let asks = lock(group).take();
-    asks.map_or_else(Default::default, |asks| {
-        (asks.keys.into_iter().collect(), asks.others)
-    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -66,12 +67,17 @@ impl Tasks {
         F::Output: Send + 'static,
     {
         let handle = self.tracker.spawn(work.in_current_span());
-        async move {
-            handle.await.map_err(|error| {
-                tracing::error!(task = name, %error, "a task died");
-                TaskError { name }
-            })
-        }
+        async move { handle.await.map_err(|error| died(name, &error)) }
+    }
+
+    /// Starts `work`, which keeps a processor busy for long, on a thread of its own, where it holds no call up.
+    pub fn run_apart<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T, TaskError>> + Send {
+        let handle = self.tracker.spawn_blocking(work);
+        async move { handle.await.map_err(|error| died(name, &error)) }
     }
 
     /// Starts a worker: does one round, waits `every`, and so on until the service stops.
@@ -116,6 +122,11 @@ impl Tasks {
     }
 }
 
+fn died(name: &'static str, error: &JoinError) -> TaskError {
+    tracing::error!(task = name, %error, "a task died");
+    TaskError { name }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,9 +150,13 @@ mod tests {
     async fn a_panic_is_a_result_like_any_other() {
         let tasks = Tasks::new();
         let result = tasks.run("bad", async { panic!("on purpose") }).await;
-        assert_eq!(
-            result.unwrap_err().to_string(),
-            "task bad ended without a result"
-        );
+        let apart = tasks.run_apart("bad", || panic!("on purpose")).await;
+        for result in [result, apart] {
+            assert_eq!(
+                result.unwrap_err().to_string(),
+                "task bad ended without a result"
+            );
+        }
+        assert_eq!(tasks.run_apart("good", || 7).await.unwrap(), 7);
     }
 }

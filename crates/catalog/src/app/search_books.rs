@@ -26,7 +26,7 @@ impl Catalog {
         page: Page,
         deadline: Deadline,
     ) -> Result<FoundBooks, CatalogError> {
-        let found = self.index.search(keyword, page);
+        let found = self.index.search(keyword, page).await?;
         let mut books = self.batch_get_books(&found.ids, deadline).await?;
         // The index may be a moment behind the books it names.
         books.retain(|book| !book.unpublished);

@@ -1,4 +1,4 @@
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use platform::clock;
@@ -6,47 +6,15 @@ use platform::db::DbError;
 use platform::tasks::Tasks;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use types::Page;
 
-use super::{BookCache, SharedBooks};
+use super::{BookCache, SharedBooks, SharedIndex};
 use crate::domain::{Listing, Revision};
-use crate::search::{Found, Index};
 use crate::store::Store;
 
 /// How often changes are looked for that other replicas made.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How many changes are read at a time.
 const CHANGES_LEN_MAX: u32 = 1000;
-/// How many changes are taken into the index under one lock: searches wait no longer than that.
-const LOCKED_LEN_MAX: usize = 64;
-
-/// The search index, shared by searches and its one follower.
-#[derive(Default)]
-pub(crate) struct SharedIndex(RwLock<Index>);
-
-impl SharedIndex {
-    /// Finds one page of books, see [`Index::search`].
-    pub(crate) fn search(&self, keyword: &str, page: Page) -> Found {
-        // An index that a panic left half changed mends itself with the next change of that book.
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .search(keyword, page)
-    }
-
-    fn put_all(&self, listings: &[Listing]) {
-        for listings in listings.chunks(LOCKED_LEN_MAX) {
-            let mut index = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            for listing in listings {
-                index.put(listing);
-            }
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).len()
-    }
-}
 
 /// Reads the sequence of changes, by whichever replica they were made, and passes them on to the
 /// search index and the caches.
@@ -83,7 +51,7 @@ impl Follower {
                 .store
                 .list_changes(self.cursor, CHANGES_LEN_MAX)
                 .await?;
-            self.take_in(&changes);
+            self.take_in(&changes).await;
             if changes.len() < usize::try_from(CHANGES_LEN_MAX).unwrap_or(usize::MAX) {
                 // Whatever was committed before this look has been seen.
                 self.cache.mark_fresh(looked);
@@ -92,7 +60,7 @@ impl Follower {
         }
     }
 
-    fn take_in(&mut self, changes: &[Listing]) {
+    async fn take_in(&mut self, changes: &[Listing]) {
         let Some(last) = changes.last() else { return };
         for change in changes {
             self.cache.drop_older(change.id, change.revision);
@@ -100,9 +68,9 @@ impl Follower {
         if let Some(shared) = &self.shared {
             shared.announce(changes.iter().map(|change| (change.id, change.revision)));
         }
-        self.index.put_all(changes);
+        self.index.put_all(changes).await;
         self.cursor = last.revision;
-        let books = u32::try_from(self.index.len()).unwrap_or(u32::MAX);
+        let books = u32::try_from(self.index.len().await).unwrap_or(u32::MAX);
         metrics::gauge!("bookstore_catalog_indexed_books").set(books);
     }
 

@@ -5,7 +5,8 @@
 //! - [`SharedBooks`] is a second cache in Redis where one is configured, shared by all replicas; what
 //!   it holds is answered only where it is exactly as new as the change sequence says;
 //! - [`Follower`] reads the sequence of changes, whoever made them, and brings the cache and the
-//!   search index up to date; while it cannot, the cache is not used.
+//!   search index up to date; while it cannot, the cache is not used;
+//! - [`SharedIndex`] is that index, between searches and the follower.
 //!
 //! So a read is at most as old as the follower's last round: `FRESH_FOR`, less than the second
 //! that is promised.
@@ -14,9 +15,11 @@ mod cache;
 mod follow;
 mod load;
 mod shared;
+mod shared_index;
 mod stored_book;
 
 pub(crate) use cache::BookCache;
-pub(crate) use follow::{Follower, SharedIndex};
+pub(crate) use follow::Follower;
 pub(crate) use load::BookReader;
 pub(crate) use shared::SharedBooks;
+pub(crate) use shared_index::SharedIndex;
