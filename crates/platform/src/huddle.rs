@@ -66,7 +66,7 @@ impl<K: Ord + Clone, V> Huddle<K, V> {
 
     /// What `ask` answers to `keys` and to the keys of others.
     ///
-    /// Where the common question fails, or whoever asked it goes away, each of the others asks for its own.
+    /// Where the common question fails, or whoever asked it goes away, each asks for its own.
     pub async fn find<F, E>(
         &self,
         keys: &[K],
@@ -83,18 +83,26 @@ impl<K: Ord + Clone, V> Huddle<K, V> {
                     asks.is_asked = true;
                     (mem::take(&mut asks.keys), mem::take(&mut asks.others))
                 };
-                let found: Arc<[V]> = ask(keys.into_iter().collect()).await?.into();
-                for other in others {
-                    // Who went away does not want to know.
-                    drop(other.send(Arc::clone(&found)));
+                match ask(keys.into_iter().collect()).await {
+                    Ok(found) => {
+                        let found: Arc<[V]> = found.into();
+                        for other in others {
+                            // Who went away does not want to know.
+                            drop(other.send(Arc::clone(&found)));
+                        }
+                        return Ok(found);
+                    }
+                    Err(error) if others.is_empty() => return Err(error),
+                    Err(_) => {}
                 }
-                Ok(found)
             }
-            Place::Among(answer) => match answer.await {
-                Ok(found) => Ok(found),
-                Err(_) => Ok(ask(keys.to_vec()).await?.into()),
-            },
+            Place::Among(answer) => {
+                if let Ok(found) = answer.await {
+                    return Ok(found);
+                }
+            }
         }
+        Ok(ask(keys.to_vec()).await?.into())
     }
 
     fn join(&self, keys: &[K]) -> Place<K, V> {
@@ -202,8 +210,11 @@ mod tests {
         let (huddle, asked) = (Huddle::new(8), Asked::default());
         let keys: [&[u32]; 3] = [&[1], &[2], &[3]];
         let answers = join_all(keys.map(|keys| find(&huddle, &asked, |turn| turn < 3, keys))).await;
-        assert_eq!(answers, [Err(1), Err(2), Ok(vec![30])]);
-        assert_eq!(*lock(&asked), [vec![1, 2, 3], vec![2], vec![3]]);
+        assert_eq!(answers, [Err(2), Ok(vec![20]), Ok(vec![30])]);
+        assert_eq!(*lock(&asked), [vec![1, 2, 3], vec![1], vec![2], vec![3]]);
+
+        let alone = find(&huddle, &Asked::default(), |_| true, &[1]).await;
+        assert_eq!(alone, Err(1), "who asked alone has its answer");
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ const SEARCHES_APART_MAX: usize = 2;
 /// The search index, shared by searches and its one follower.
 pub(crate) struct SharedIndex {
     index: Arc<RwLock<Index>>,
-    apart: Semaphore,
+    apart: Arc<Semaphore>,
     tasks: Tasks,
 }
 
@@ -27,7 +27,7 @@ impl SharedIndex {
     pub(crate) fn new(tasks: Tasks) -> Self {
         Self {
             index: Arc::default(),
-            apart: Semaphore::new(SEARCHES_APART_MAX),
+            apart: Arc::new(Semaphore::new(SEARCHES_APART_MAX)),
             tasks,
         }
     }
@@ -42,10 +42,14 @@ impl SharedIndex {
             return Ok(index.search(keyword, page));
         }
         drop(index);
-        let _turn = self.apart.acquire().await;
+        // Both are held until the search ends, whether or not its caller stays.
+        let turn = Arc::clone(&self.apart).acquire_owned().await;
         let index = Arc::clone(&self.index).read_owned().await;
         let keyword = keyword.to_owned();
-        let search = move || index.search(&keyword, page);
+        let search = move || {
+            let _turn = turn;
+            index.search(&keyword, page)
+        };
         self.tasks.run_apart("catalog.search", search).await
     }
 
