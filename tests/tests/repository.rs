@@ -1,5 +1,6 @@
 //! Proves: the repository keeps its own rules. Arrows between crates point one way, documents name
-//! what is there, the two READMEs tell the same story, and no machine's paths are in any file.
+//! what is there, the two READMEs tell the same story, no machine's paths are in any file, and no column that may be
+//! NULL has a default that an `INSERT` would have to know of.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -223,6 +224,30 @@ fn every_metric_that_a_readme_names_is_measured() -> anyhow::Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+/// An `INSERT` leaves out what is NULL in all its rows ([`platform::db::Insert`]).
+#[test]
+fn no_column_that_may_be_null_has_another_default() -> anyhow::Result<()> {
+    let mut columns = 0;
+    for service in SERVICES {
+        let folder = repository().join("crates").join(service).join("migrations");
+        for script in find_by_kind(&folder, "sql")? {
+            for line in std::fs::read_to_string(&script)?.lines() {
+                let (definition, _) = line.split_once("--").unwrap_or((line, ""));
+                let words: Vec<_> = definition.split_whitespace().collect();
+                let may_be_null = !words.windows(2).any(|pair| pair == ["NOT", "NULL"]);
+                columns += usize::from(may_be_null && words.contains(&"NULL,"));
+                ensure!(
+                    !may_be_null || !words.contains(&"DEFAULT") || definition.starts_with(')'),
+                    "{}: {line}",
+                    script.display()
+                );
+            }
+        }
+    }
+    ensure!(columns > 0, "no such column was found");
     Ok(())
 }
 
