@@ -86,12 +86,11 @@ impl order::store::Store for Faulty<order::store::MemoryStore> {
         self.read(Step::OrderRead(OrderRead::Order), read).await
     }
 
-    async fn find_request(
+    async fn find_requests(
         &self,
-        user_id: UserId,
-        key: &IdempotencyKey,
-    ) -> Result<Option<Order>, DbError> {
-        let read = self.store.find_request(user_id, key);
+        requests: &[(UserId, IdempotencyKey)],
+    ) -> Result<Vec<Order>, DbError> {
+        let read = self.store.find_requests(requests);
         self.read(Step::OrderRead(OrderRead::Request), read).await
     }
 

@@ -33,7 +33,7 @@ use crate::config::Timing;
 use crate::delay_queue::{DelayQueue, QueueError};
 use crate::domain::{Moved, Op, Order, Stamp, Verdict};
 use crate::error::OrderError;
-use crate::store::{OrderIds, OrdersByNumber, Store, Writer};
+use crate::store::{OrderIds, OrdersByNumber, OrdersByRequest, Store, Writer};
 
 use create_order::ShortBooks;
 pub(crate) use create_order::{CreateOrder, Created};
@@ -52,6 +52,7 @@ type Creation = (UserId, IdempotencyKey, Fingerprint);
 pub(crate) struct App {
     store: Arc<dyn Store>,
     reader: Reader<OrdersByNumber>,
+    requests: Reader<OrdersByRequest>,
     writer: Writer,
     ids: IdAllocator,
     catalog: Arc<dyn CatalogClient>,
@@ -78,6 +79,7 @@ impl App {
             short_books: ShortBooks::new(parts.timing.short_books_for),
             holder: format!("order-{:016x}", random::number()).into(),
             reader: Reader::start(OrdersByNumber(Arc::clone(&parts.store))),
+            requests: Reader::start(OrdersByRequest(Arc::clone(&parts.store))),
             store: parts.store,
             writer,
             catalog: parts.catalog,
@@ -95,6 +97,7 @@ impl App {
     pub(crate) async fn close(&self) {
         self.writer.close().await;
         self.reader.close().await;
+        self.requests.close().await;
         self.store.close().await;
     }
 

@@ -98,12 +98,15 @@ impl Store for MemoryStore {
         Ok(found.map(|order| state.detail(order)).collect())
     }
 
-    async fn find_request(
+    async fn find_requests(
         &self,
-        user_id: UserId,
-        key: &IdempotencyKey,
-    ) -> Result<Option<Order>, DbError> {
-        Ok(self.state().rows.order_of_request(user_id, key).cloned())
+        requests: &[(UserId, IdempotencyKey)],
+    ) -> Result<Vec<Order>, DbError> {
+        let state = self.state();
+        let made = |(user_id, key): &(UserId, IdempotencyKey)| {
+            state.rows.order_of_request(*user_id, key).cloned()
+        };
+        Ok(requests.iter().filter_map(made).collect())
     }
 
     async fn list_orders(

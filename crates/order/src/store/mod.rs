@@ -5,7 +5,7 @@
 //! one suite of tests runs on both.
 
 mod memory;
-mod orders_by_number;
+mod read_together;
 mod sql;
 mod writer;
 
@@ -19,7 +19,7 @@ use types::{IdempotencyKey, OrderId, OrderNo, OrderStatus, Page, UnixMillis, Use
 use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task};
 
 pub use memory::{MemoryStore, Snapshot};
-pub(crate) use orders_by_number::OrdersByNumber;
+pub(crate) use read_together::{OrdersByNumber, OrdersByRequest};
 pub use sql::{MIGRATIONS, SqlStore};
 pub(crate) use sql::{read_history_between, read_items_between, read_orders_after};
 pub(crate) use writer::OrderIds;
@@ -69,12 +69,11 @@ pub trait Store: Send + Sync + 'static {
     /// are left out.
     async fn find_orders(&self, numbers: &[OrderNo]) -> Result<Vec<OrderDetail>, DbError>;
 
-    /// The order that the user's key made, at whatever stage.
-    async fn find_request(
+    /// The orders that these keys of their users made, at whatever stage; where a key made none, nothing.
+    async fn find_requests(
         &self,
-        user_id: UserId,
-        key: &IdempotencyKey,
-    ) -> Result<Option<Order>, DbError>;
+        requests: &[(UserId, IdempotencyKey)],
+    ) -> Result<Vec<Order>, DbError>;
 
     /// A page of the orders that callers may see, newest first, and how many there are in all.
     async fn list_orders(

@@ -9,7 +9,7 @@ use api::order::v1::*;
 use async_trait::async_trait;
 use order::clients::{CatalogGrpc, InventoryGrpc, PaymentGrpc};
 use order::delay_queue::{DelayQueue, EmbeddedQueue, RedisQueue};
-use order::domain::{LeaseStep, Op, OrderDetail, Stage};
+use order::domain::{LeaseStep, Op, Order, OrderDetail, Stage};
 use order::store::{MIGRATIONS, SqlStore, Store};
 use order::{Parts, Timing};
 use platform::clock::ManualClock;
@@ -21,7 +21,7 @@ use testkit::{TestDatabase, TestServer, eventually, serve};
 use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
-use types::{Locale, OrderId, OrderNo, UnixMillis};
+use types::{IdempotencyKey, Locale, OrderId, OrderNo, UnixMillis, UserId};
 
 use crate::fakes::{FakeCatalog, FakeInventory, FakePayment};
 
@@ -57,6 +57,11 @@ pub(crate) struct Shop {
 #[async_trait]
 pub(crate) trait FindOrder {
     async fn find_order(&self, order_no: &OrderNo) -> Result<Option<OrderDetail>, DbError>;
+    async fn find_request(
+        &self,
+        user_id: UserId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Order>, DbError>;
 }
 
 #[async_trait]
@@ -64,6 +69,14 @@ impl<S: Store + ?Sized> FindOrder for S {
     async fn find_order(&self, order_no: &OrderNo) -> Result<Option<OrderDetail>, DbError> {
         let mut found = self.find_orders(std::slice::from_ref(order_no)).await?;
         Ok(found.pop())
+    }
+
+    async fn find_request(
+        &self,
+        user_id: UserId,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Order>, DbError> {
+        Ok(self.find_requests(&[(user_id, key.clone())]).await?.pop())
     }
 }
 

@@ -35,12 +35,11 @@ impl Store for OrderDisk {
         self.0.read(self.store().find_orders(numbers)).await
     }
 
-    async fn find_request(
+    async fn find_requests(
         &self,
-        user_id: UserId,
-        key: &IdempotencyKey,
-    ) -> Result<Option<Order>, DbError> {
-        self.0.read(self.store().find_request(user_id, key)).await
+        requests: &[(UserId, IdempotencyKey)],
+    ) -> Result<Vec<Order>, DbError> {
+        self.0.read(self.store().find_requests(requests)).await
     }
 
     async fn list_orders(

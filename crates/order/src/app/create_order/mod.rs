@@ -167,8 +167,9 @@ impl App {
         request: &RequestKey,
     ) -> Result<Option<Created>, OrderError> {
         loop {
-            let first = self.store.find_request(user_id, &request.key).await?;
-            match first {
+            let asked = (user_id, request.key.clone());
+            let first = self.requests.find(asked, context.deadline).await?;
+            match first.map(|(_, order)| order) {
                 None => return Ok(None),
                 Some(first) if first.request.as_ref() != Some(request) => {
                     return Err(OrderError::KeyConflict);

@@ -125,16 +125,15 @@ impl Store for SqlStore {
             .await
     }
 
-    async fn find_request(
+    async fn find_requests(
         &self,
-        user_id: UserId,
-        key: &IdempotencyKey,
-    ) -> Result<Option<Order>, DbError> {
-        let key = key.clone();
+        requests: &[(UserId, IdempotencyKey)],
+    ) -> Result<Vec<Order>, DbError> {
+        let requests = requests.to_vec();
         self.db
-            .read_once("find_request", move |tx| {
-                let key = key.clone();
-                Box::pin(async move { orders::find_by_request(tx, user_id, &key).await })
+            .read_once("find_requests", move |tx| {
+                let requests = requests.clone();
+                Box::pin(async move { orders::find_by_requests(tx, &requests).await })
             })
             .await
     }

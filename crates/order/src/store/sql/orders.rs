@@ -44,8 +44,8 @@ const SELECT_BY_NUMBERS: &str = concat!(
      FROM orders o LEFT JOIN order_items i ON i.order_id = o.id WHERE order_no IN"
 );
 
-const SELECT_BY_REQUEST: &str =
-    concat!("SELECT ", columns!(), " FROM orders WHERE request_key = ?");
+const SELECT_BY_REQUESTS: &str =
+    concat!("SELECT ", columns!(), " FROM orders WHERE request_key IN");
 
 const SELECT_AFTER: &str = concat!(
     "SELECT ",
@@ -178,15 +178,16 @@ pub(super) async fn find_by_numbers(
     Ok(found)
 }
 
-pub(super) async fn find_by_request(
+pub(super) async fn find_by_requests(
     tx: &mut Tx,
-    user_id: UserId,
-    key: &IdempotencyKey,
-) -> Result<Option<Order>, DbError> {
-    let rows = tx
-        .query(SELECT_BY_REQUEST, vec![request_key(user_id, key)])
-        .await?;
-    rows.first().map(read_order).transpose()
+    requests: &[(UserId, IdempotencyKey)],
+) -> Result<Vec<Order>, DbError> {
+    let keys = requests
+        .iter()
+        .map(|(user_id, key)| request_key(*user_id, key))
+        .collect();
+    let rows = tx.query_in(SELECT_BY_REQUESTS, keys, "").await?;
+    rows.iter().map(read_order).collect()
 }
 
 pub(super) async fn count_listed(tx: &mut Tx, filter: OrderFilter) -> Result<u64, DbError> {

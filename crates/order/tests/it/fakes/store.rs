@@ -85,13 +85,12 @@ impl Store for FlakyStore {
         self.inner.find_orders(numbers).await
     }
 
-    async fn find_request(
+    async fn find_requests(
         &self,
-        user_id: UserId,
-        key: &IdempotencyKey,
-    ) -> Result<Option<Order>, DbError> {
+        requests: &[(UserId, IdempotencyKey)],
+    ) -> Result<Vec<Order>, DbError> {
         self.looks.fetch_add(1, Ordering::SeqCst);
-        self.inner.find_request(user_id, key).await
+        self.inner.find_requests(requests).await
     }
 
     async fn list_orders(

@@ -205,6 +205,13 @@ pub(in crate::store) async fn keys_are_bytes_and_each_users_own(store: Arc<dyn S
             order_id(id)
         );
     }
+    // Many at once, one of them unknown.
+    let asked = [(1, "A"), (2, "a"), (3, "a"), (1, "é")];
+    let asked = asked.map(|(id, key)| (user(id), IdempotencyKey::new(key).unwrap()));
+    let mut found = store.find_requests(&asked).await?;
+    found.sort_by_key(|order| order.id);
+    let ids: Vec<_> = found.iter().map(|order| order.id).collect();
+    assert_eq!(ids, [2, 4, 6].map(order_id));
     Ok(())
 }
 
