@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use std::thread::available_parallelism;
 
 use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
 
 use commands::Command;
 pub use config::Config;
@@ -66,13 +67,17 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = Config::load(arguments.config.as_deref(), &arguments.data_dir)?;
     let is_server = arguments.command.is_server();
     config.start_logs(is_server)?;
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime(is_server, &config)?.block_on(arguments.command.run(config))
+}
+
+/// Servers have as many threads as they are told; other commands have the machine to themselves.
+fn runtime(is_server: bool, config: &Config) -> std::io::Result<Runtime> {
+    let mut runtime = Builder::new_multi_thread();
     if is_server {
         let processors = available_parallelism().map_or(1, usize::from);
         runtime.worker_threads(config.workers(processors));
     }
-    let runtime = runtime.enable_all().build()?;
-    runtime.block_on(arguments.command.run(config))
+    runtime.enable_all().build()
 }
 
 /// Says one line on standard error.
@@ -82,4 +87,18 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 )]
 fn tell(line: &str) {
     eprintln!("bookstore: {line}");
+}
+
+#[cfg(test)]
+mod tests {
+    //! Proves that a server has as many threads for its calls as it is told.
+
+    use super::*;
+
+    #[test]
+    fn a_server_has_the_workers_that_it_is_told() {
+        let given = ("BOOKSTORE_WORKERS".to_owned(), "3".to_owned());
+        let config = Config::read(None, [given], "data".as_ref()).unwrap();
+        assert_eq!(runtime(true, &config).unwrap().metrics().num_workers(), 3);
+    }
 }

@@ -5,7 +5,8 @@
 //! one suite of tests runs on both.
 
 mod memory;
-mod read_together;
+mod orders_by_number;
+mod orders_by_request;
 mod sql;
 mod writer;
 
@@ -19,7 +20,8 @@ use types::{IdempotencyKey, OrderId, OrderNo, OrderStatus, Page, UnixMillis, Use
 use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task};
 
 pub use memory::{MemoryStore, Snapshot};
-pub(crate) use read_together::{OrdersByNumber, OrdersByRequest};
+pub(crate) use orders_by_number::OrdersByNumber;
+pub(crate) use orders_by_request::OrdersByRequest;
 pub use sql::{MIGRATIONS, SqlStore};
 pub(crate) use sql::{read_history_between, read_items_between, read_orders_after};
 pub(crate) use writer::OrderIds;

@@ -1,33 +1,12 @@
-//! What is read for all who ask at once.
-
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use platform::db::DbError;
 use platform::reader::KeyedRows;
-use types::{IdempotencyKey, OrderNo, UserId};
+use types::{IdempotencyKey, UserId};
 
 use super::Store;
-use crate::domain::{Order, OrderDetail};
-
-/// Orders by their number, at whatever stage.
-pub(crate) struct OrdersByNumber(pub(crate) Arc<dyn Store>);
-
-#[async_trait]
-impl KeyedRows for OrdersByNumber {
-    type Key = OrderNo;
-    type Row = OrderDetail;
-
-    const NAME: &'static str = "order.load";
-
-    async fn find(&self, numbers: &[OrderNo]) -> Result<Vec<OrderDetail>, DbError> {
-        self.0.find_orders(numbers).await
-    }
-
-    fn key(detail: &OrderDetail) -> &OrderNo {
-        &detail.order.order_no
-    }
-}
+use crate::domain::Order;
 
 /// Orders by the user's key that made them, at whatever stage.
 pub(crate) struct OrdersByRequest(pub(crate) Arc<dyn Store>);
