@@ -1,13 +1,14 @@
 //! Proves: `bookstore doctor` names each mistake in a database's or a Redis' address, rights and
 //! settings in the line of its key, says what to do, gives no password away and ends with code 2; a
-//! start that would fail of the same mistake says the same.
+//! start that would fail of the same mistake says the same. It tells a port that is free from one that
+//! is served or taken.
 //!
 //! Where MariaDB or Redis is not installed its part is left out, with a clear line.
 
 use std::net::TcpListener;
 
 use anyhow::ensure;
-use bookstore_e2e::{Layout, Shop};
+use bookstore_e2e::{Layout, Service, Shop};
 use testkit::servers::{FakeMysql, MysqlServer, RedisServer};
 
 /// What `doctor` says with one setting, and how it ends.
@@ -257,5 +258,28 @@ async fn a_redis_that_would_lose_deadlines_is_named() -> anyhow::Result<()> {
         .await?;
     let words = ["it is a replica", "name its master 127.0.0.1:1"];
     redis_is_bad(server.url(), &words).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_port_is_free_served_or_taken_by_another() -> anyhow::Result<()> {
+    let mut shop = Shop::closed(Shop::plan(), Layout::Together)?;
+    let before = shop.run(&["doctor"]).await?.expect_code(0)?.stdout;
+    ensure!(
+        before.contains("catalog.database") && before.contains("payment.listen"),
+        "{before}"
+    );
+    shop.start().await?;
+    let well = shop.run(&["doctor"]).await?.expect_code(0)?.stdout;
+    ensure!(well.matches(": serving").count() == 4, "{well}");
+    shop.kill()?;
+    // Somebody else sits on the port.
+    let _squatter = TcpListener::bind(("127.0.0.1", shop.port(Service::Order)))?;
+    let sick = shop.run(&["doctor"]).await?.expect_code(2)?.stdout;
+    let line = sick
+        .lines()
+        .find(|line| line.contains("order.listen"))
+        .unwrap_or_default();
+    ensure!(line.starts_with("BAD"), "{sick}");
     Ok(())
 }

@@ -1,0 +1,176 @@
+//! Mistakes: one clear line each, which names what is wrong, and exit code 2.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use anyhow::ensure;
+use bookstore_e2e::{Service, run_within};
+
+use super::closed;
+
+/// Variables, arguments, and what the line must name.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a [&'a str]);
+
+#[tokio::test]
+async fn every_mistake_in_the_configuration_is_one_line_and_exit_code_2() -> anyhow::Result<()> {
+    let shop = closed()?;
+    let file = |name: &str, yaml: &str| -> anyhow::Result<String> {
+        let path = shop.folder().join(name);
+        std::fs::write(&path, yaml)?;
+        Ok(path.display().to_string())
+    };
+    let unknown = file("unknown.yaml", "order: { payment_tmeout: 5s }")?;
+    let wrong = file("wrong.yaml", "payment: { mock: { success_rate: most } }")?;
+    let torn = file("torn.yaml", "order: { payment_timeout: [5s")?;
+    let absent = shop.folder().join("absent.yaml").display().to_string();
+    let cases: &[Case<'_>] = &[
+        (
+            &[("BOOKSTORE_ORDER__PAYMENT_TIMEOUT", "soon")],
+            &[],
+            &["BOOKSTORE_ORDER__PAYMENT_TIMEOUT"],
+        ),
+        (
+            &[("BOOKSTORE_ORDER__PAYMENT_TIMEOUT", "0s")],
+            &[],
+            &["order.payment_timeout"],
+        ),
+        (
+            &[("BOOKSTORE_ORDER__PAYMENT_TIMEOUT", "2years")],
+            &[],
+            &["order.payment_timeout"],
+        ),
+        (
+            &[("BOOKSTORE_PAYMENT__GATEWAY_TIMEOUT", "0s")],
+            &[],
+            &["payment.gateway_timeout"],
+        ),
+        (
+            &[("BOOKSTORE_ORDER__PAYMENT_TMEOUT", "5s")],
+            &[],
+            &["BOOKSTORE_ORDER__PAYMENT_TMEOUT"],
+        ),
+        (&[("BOOKSTORE_LOCALE", "fr")], &[], &["BOOKSTORE_LOCALE"]),
+        (
+            &[("BOOKSTORE_CATALOG__LISTEN", "here")],
+            &[],
+            &["BOOKSTORE_CATALOG__LISTEN"],
+        ),
+        (
+            &[("BOOKSTORE_CATALOG__DATABASE", "oracle://x")],
+            &[],
+            &["BOOKSTORE_CATALOG__DATABASE"],
+        ),
+        (
+            &[("BOOKSTORE_PAYMENT__MOCK__SUCCESS_RATE", "1.5")],
+            &[],
+            &["MOCK__SUCCESS_RATE"],
+        ),
+        (
+            &[("BOOKSTORE_PAYMENT__GATEWAY", "barter")],
+            &[],
+            &["BOOKSTORE_PAYMENT__GATEWAY"],
+        ),
+        (
+            &[],
+            &["--config", &unknown],
+            &["unknown.yaml", "order.payment_tmeout"],
+        ),
+        (&[], &["--config", &wrong], &["wrong.yaml", "payment.mock"]),
+        (&[], &["--config", &torn], &["torn.yaml"]),
+        (&[], &["--config", &absent], &["absent.yaml"]),
+    ];
+    for (variables, arguments, named) in cases {
+        let mut command = shop.command(&[&["up"], *arguments].concat())?;
+        command.envs(variables.iter().copied());
+        let ran = run_within(command, Duration::from_secs(20))
+            .await?
+            .expect_code(2)?;
+        let line = ran.stderr.trim_end();
+        ensure!(
+            !line.is_empty() && line.lines().count() == 1,
+            "{variables:?}{arguments:?}: {line}"
+        );
+        ensure!(
+            named.iter().all(|name| line.contains(name)),
+            "{named:?} is not in {line}"
+        );
+        ensure!(ran.stdout.is_empty(), "{}", ran.stdout);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn variables_of_the_tests_and_of_others_are_no_configuration() -> anyhow::Result<()> {
+    let shop = closed()?;
+    let mut command = shop.command(&["doctor"])?;
+    command
+        .env("BOOKSTORE_TEST_KILLS", "3")
+        .env("BOOKSTORE_REQUIRE_MYSQL", "1");
+    run_within(command, Duration::from_secs(20))
+        .await?
+        .expect_code(0)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_taken_port_is_one_line_that_names_it() -> anyhow::Result<()> {
+    let shop = closed()?;
+    let taken = TcpListener::bind(("127.0.0.1", shop.port(Service::Payment)))?;
+    for arguments in [&["up"][..], &["serve", "payment"]] {
+        let ran = shop.run(arguments).await?.expect_code(2)?;
+        let address = taken.local_addr()?.to_string();
+        let is_named = ran.stderr.contains("payment.listen") && ran.stderr.contains(&address);
+        ensure!(
+            is_named && ran.stderr.lines().count() == 1,
+            "{}",
+            ran.stderr
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_written_is_one_line_that_names_it() -> anyhow::Result<()> {
+    let shop = closed()?;
+    // Even root cannot make a folder where a file is.
+    std::fs::write(shop.data(), "in the way")?;
+    for arguments in [&["up"][..], &["migrate"], &["check"]] {
+        let ran = shop.run(arguments).await?.expect_code(2)?;
+        let is_named = ran.stderr.contains("catalog.database");
+        ensure!(
+            is_named && ran.stderr.lines().count() == 1,
+            "{arguments:?}: {}",
+            ran.stderr
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn help_names_every_command_and_nonsense_is_exit_code_2() -> anyhow::Result<()> {
+    let shop = closed()?;
+    let help = shop.run(&["--help"]).await?.expect_code(0)?.stdout;
+    for command in [
+        "up", "serve", "migrate", "doctor", "import", "demo", "check", "load",
+    ] {
+        ensure!(
+            help.contains(&format!("\n  {command} ")),
+            "{command} is not in {help}"
+        );
+        let own = shop.run(&[command, "--help"]).await?.expect_code(0)?.stdout;
+        ensure!(own.contains("Usage: bookstore"), "{own}");
+    }
+    ensure!(
+        shop.run(&["--version"])
+            .await?
+            .expect_code(0)?
+            .stdout
+            .starts_with("bookstore ")
+    );
+    shop.run(&["burn"]).await?.expect_code(2)?;
+    shop.run(&["serve", "gatekeeper"]).await?.expect_code(2)?;
+    shop.run(&["import", "no-such-file.csv"])
+        .await?
+        .expect_code(2)?;
+    Ok(())
+}
