@@ -3,6 +3,7 @@
 use anyhow::ensure;
 use api::catalog::v1::UnpublishBookRequest;
 use bookstore_e2e::Shop;
+use bookstore_e2e::goods::{MONEY_RETURNED, PENDING, pay_order};
 use rusqlite::Connection;
 
 #[tokio::test]
@@ -102,5 +103,23 @@ async fn the_auditor_accuses_nobody_while_customers_are_busy() -> anyhow::Result
         Ok(())
     };
     futures::future::try_join(buying, auditing).await?;
+    shop.expect_clean().await
+}
+
+#[tokio::test]
+async fn money_that_came_before_its_order_accuses_nobody() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let clients = shop.clients()?;
+    // Ids count from 1 on a fresh start: somebody pays for the order that will be the second.
+    clients.charge_until_accepted(2, 100).await?;
+    clients.until_payment_is(2, MONEY_RETURNED).await;
+    clients.placed().await?;
+    let placed = clients.placed().await?;
+    ensure!(placed.id == 2, "{placed:?}");
+    let (chinese, english) = ("订单已退款", "order was refunded");
+    clients
+        .refused(pay_order(&placed.no), 1, chinese, english)
+        .await?;
+    ensure!(clients.order_of(&placed.no).await?.status == PENDING);
     shop.expect_clean().await
 }

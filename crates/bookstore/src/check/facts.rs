@@ -70,6 +70,7 @@ pub(crate) struct OrderFact {
     pub(crate) name: OrderName,
     pub(crate) stage: Stage,
     pub(crate) total: Fen,
+    pub(crate) created_at: UnixMillis,
     /// The payment noted on it.
     pub(crate) payment_no: Option<PaymentNo>,
     /// Whether its money goes, or went, back.
@@ -96,6 +97,7 @@ impl OrderFact {
             },
             stage: order.stage,
             total: order.total,
+            created_at: order.created_at,
             payment_no: order
                 .payment
                 .as_ref()

@@ -72,7 +72,7 @@ laws! {
     MoneyHasOrder "money-has-order"
         "captured money belongs to a PAID, SHIPPED or COMPLETED order of that amount, or goes back";
     /// Order against payment.
-    OrderHasMoney "order-has-money" "an order that counts as paid has its money";
+    OrderHasMoney "order-has-money" "an order that counts as paid has its money, and one whose money went back is called off";
     /// Payment.
     PaymentIsSound "payment-is-sound" "a payment, its attempts and its events agree";
     /// Payment.

@@ -193,6 +193,7 @@ fn order(id: u64, stage: Stage) -> OrderFact {
         },
         stage,
         total: TOTAL,
+        created_at: NOW,
         payment_no: None,
         refunded: false,
         to_hold: vec![],

@@ -73,9 +73,11 @@ fn judge_pair(
         Some(payment) => format!("its payment is {}", status_name(payment.status)),
         None => "there is no payment".to_owned(),
     };
+    // Money for an id that was nobody's yet went back before this order began.
+    let is_older = payment.is_some_and(|payment| payment.updated_at < order.created_at);
     let stage = order.stage.name();
     match order.stage {
-        Stage::Live(OrderStatus::Pending) if refunded => {
+        Stage::Live(OrderStatus::Pending) if refunded && !is_older => {
             doubt(Invariant::OrderHasMoney, format!("{stage}, and {state}"));
         }
         Stage::Live(OrderStatus::Paid) => {
@@ -148,6 +150,8 @@ const fn status_name(status: PaymentStatus) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use types::{Fen, PaymentNo};
 
     use super::*;
@@ -242,9 +246,15 @@ mod tests {
             };
             assert_eq!(laws, expected, "order {id}");
         }
+    }
+
+    #[test]
+    fn a_refund_calls_a_pending_order_off_unless_it_came_before_the_order() {
         let mut facts = sound();
         pay(&mut facts, PENDING, PaymentStatus::Refunded);
         only(&facts, Invariant::OrderHasMoney);
+        order_mut(&mut facts, PENDING).created_at = NOW.plus(Duration::from_millis(1));
+        assert_eq!(found(&facts), []);
     }
 
     #[test]
