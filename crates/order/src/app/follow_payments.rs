@@ -30,12 +30,12 @@ enum End {
 impl App {
     /// One round: asks for the lease, and with it follows the feed until either is lost.
     pub(crate) async fn follow_payments(self: Arc<Self>) {
-        if !self.keep_lease().await {
-            return;
-        }
-        while let End::Broken = self.follow_feed().await {
-            if !self.keep_lease().await {
-                return;
+        // An outage is told once, and not with each try.
+        let mut is_told = false;
+        while self.keep_lease().await {
+            match self.follow_feed(&mut is_told).await {
+                End::GaveWay => return,
+                End::Broken => {}
             }
         }
     }
@@ -52,44 +52,46 @@ impl App {
         }
     }
 
-    async fn follow_feed(&self) -> End {
+    async fn follow_feed(&self, is_told: &mut bool) -> End {
         let stopping = self.tasks.stopping();
         let cursor = match self.store.feed_cursor().await {
             Ok(cursor) => cursor,
-            Err(error) => return self.break_off(&error).await,
+            Err(error) => return self.break_off(&error, is_told).await,
         };
         let feed = match self.payment.watch(cursor).await {
             Ok(feed) => feed,
-            Err(error) => return self.break_off(&error).await,
+            Err(error) => return self.break_off(&error, is_told).await,
         };
         let mut steps = feed.ready_chunks(STEP_LEN);
         let mut renewal = Deadline::after(self.timing.follow_every);
         loop {
+            // Asked before the feed is: while there is much to catch up with, the feed always has more.
+            if renewal.has_passed() {
+                if !self.keep_lease().await {
+                    return End::GaveWay;
+                }
+                *is_told = false;
+                renewal = Deadline::after(self.timing.follow_every);
+            }
             let step = tokio::select! {
                 biased;
                 () = stopping.cancelled() => return End::GaveWay,
-                () = pause(renewal.remaining()) => None,
-                step = steps.next() => Some(step),
+                step = steps.next() => step,
+                () = pause(renewal.remaining()) => continue,
             };
             match step {
                 None => {
-                    if !self.keep_lease().await {
-                        return End::GaveWay;
-                    }
-                    renewal = Deadline::after(self.timing.follow_every);
-                }
-                Some(None) => {
                     let reason = "the feed ended".to_owned();
                     let error = Unanswered {
                         service: "payment",
                         reason,
                         late: false,
                     };
-                    return self.break_off(&error).await;
+                    return self.break_off(&error, is_told).await;
                 }
-                Some(Some(events)) => {
+                Some(events) => {
                     if let Err(error) = self.apply_events(events).await {
-                        return self.break_off(&error).await;
+                        return self.break_off(&error, is_told).await;
                     }
                 }
             }
@@ -150,8 +152,15 @@ impl App {
     }
 
     /// Says why, and waits a moment: whatever broke is asked again from the cursor on.
-    async fn break_off(&self, error: &(impl std::error::Error + Sync)) -> End {
-        tracing::warn!(%error, "the payment feed broke off");
+    async fn break_off(&self, error: &(impl std::error::Error + Sync), is_told: &mut bool) -> End {
+        // In `up` payment stops at the same signal; the next start follows from the cursor on.
+        let is_expected = *is_told || self.tasks.draining().is_cancelled();
+        if is_expected {
+            tracing::debug!(%error, "the payment feed is still away");
+        } else {
+            tracing::warn!(%error, "the payment feed broke off");
+            *is_told = true;
+        }
         let wait = pause(self.timing.reopen_feed_after);
         match self.tasks.stopping().run_until_cancelled(wait).await {
             Some(()) => End::Broken,

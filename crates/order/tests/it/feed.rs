@@ -1,12 +1,15 @@
 //! Proves that money which moves at the payment service itself moves orders: once, in order,
-//! without a gap, over restarts, and by one replica at a time.
+//! without a gap, over restarts, and by one replica at a time, however far behind it is.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use api::order::v1::{GetOrderRequest, Order};
+use order::domain::Op;
 use testkit::eventually;
 
-use crate::fakes::{Act, Forgery};
+use crate::fakes::{Act, Fault, FlakyStore, Forgery};
 use crate::shop::{Shop, World, id_of, in_english};
 
 const TOTAL: i64 = 25_700;
@@ -205,5 +208,25 @@ async fn the_lease_of_a_dead_replica_passes_on_when_it_runs_out() -> anyhow::Res
     world.clock.advance(world.timing.feed_lease);
     shop.becomes(&created.order_no, 2).await;
     assert!(world.timing.feed_lease + world.timing.follow_every < Duration::from_secs(10));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_has_much_to_catch_up_with_keeps_the_lease() -> anyhow::Result<()> {
+    let mut world = World::new().await?;
+    let store = Arc::new(FlakyStore::over(Arc::clone(&world.store)));
+    world.replica_store = Some(store.clone());
+    world.payment.is_endless.store(true, Ordering::SeqCst);
+    let _shop = world.open().await?;
+    eventually("it follows", async || {
+        (world.store.feed_cursor().await.unwrap() > 0).then_some(())
+    })
+    .await;
+    // Not the end of the feed, which never comes: the lease alone.
+    store.next(|op| matches!(op, Op::Lease { .. }), Fault::Down);
+    eventually("it asks for the lease again", async || {
+        store.is_spent().then_some(())
+    })
+    .await;
     Ok(())
 }

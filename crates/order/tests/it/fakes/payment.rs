@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use api::Reply;
@@ -23,6 +24,8 @@ pub(crate) struct FakePayment {
     pub(crate) refunds: Script,
     /// Openings of the feed.
     pub(crate) watches: Script,
+    /// Whether the feed has more than anybody can ever catch up with: refused charges for no order.
+    pub(crate) is_endless: AtomicBool,
     state: Arc<Mutex<Payments>>,
     grown: watch::Sender<usize>,
 }
@@ -55,6 +58,7 @@ impl Default for FakePayment {
             reads: Script::default(),
             refunds: Script::default(),
             watches: Script::default(),
+            is_endless: AtomicBool::new(false),
             state: Arc::default(),
             grown: watch::channel(0).0,
         }
@@ -289,6 +293,18 @@ impl PaymentService for FakePayment {
     ) -> Result<Response<Self::WatchPaymentsStream>, Status> {
         self.watches.act().await?;
         let after = request.get_ref().after_event_id;
+        if self.is_endless.load(Ordering::SeqCst) {
+            let refused = |event_id| PaymentEvent {
+                event_id,
+                order_id: 1 << 40,
+                payment_no: format!("PAY20261122000000{event_id:06}"),
+                amount: 1,
+                status: FAILED,
+                created_at: 0,
+            };
+            let events = stream::iter(after + 1..).map(move |id| Ok(refused(id)));
+            return Ok(Response::new(events.boxed()));
+        }
         let state = (Arc::clone(&self.state), self.grown.subscribe(), after);
         let pieces = stream::unfold(state, |(payments, mut grown, mut after)| async move {
             loop {
