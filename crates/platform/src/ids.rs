@@ -10,7 +10,9 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 
 use crate::args;
+use crate::combiner::WriteError;
 use crate::db::{DbError, Tx};
+use crate::deadline::Deadline;
 
 /// Blocks start small, so that a fresh system counts 1, 2, 3 across restarts, and double.
 const BLOCK_LEN_FIRST: u64 = 16;
@@ -47,7 +49,15 @@ impl IdAllocator {
     }
 
     /// The next id; reserves a block where the last one is used up.
-    pub async fn next(&self) -> Result<u64, DbError> {
+    ///
+    /// # Errors
+    /// [`WriteError::TooLate`] at the deadline; whatever the database says.
+    pub async fn next(&self, deadline: Deadline) -> Result<u64, WriteError> {
+        let next = deadline.within(self.take());
+        Ok(next.await.map_err(|_| WriteError::TooLate)??)
+    }
+
+    async fn take(&self) -> Result<u64, DbError> {
         let mut block = self.block.lock().await;
         if let Some(id) = block.ids.next() {
             return Ok(id);
@@ -95,6 +105,7 @@ pub async fn reserve(tx: &mut Tx, name: &str, count: u64) -> Result<Range<u64>, 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
 
     use super::*;
 
@@ -112,11 +123,30 @@ mod tests {
     async fn two_allocators_on_one_counter_never_meet() {
         let source = Arc::new(Counter(AtomicU64::new(1)));
         let (a, b) = (IdAllocator::new(source.clone()), IdAllocator::new(source));
+        let soon = Deadline::after(Duration::from_mins(1));
         let mut seen = std::collections::BTreeSet::new();
-        assert_eq!(a.next().await.unwrap(), 1);
+        assert_eq!(a.next(soon).await.unwrap(), 1);
         for _ in 0..1000 {
-            assert!(seen.insert(a.next().await.unwrap()));
-            assert!(seen.insert(b.next().await.unwrap()));
+            assert!(seen.insert(a.next(soon).await.unwrap()));
+            assert!(seen.insert(b.next(soon).await.unwrap()));
         }
+    }
+
+    struct Hanging;
+
+    #[async_trait]
+    impl IdSource for Hanging {
+        async fn reserve(&self, _: u64) -> Result<Range<u64>, DbError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_queues_for_an_id_waits_no_longer_than_his_deadline() {
+        let ids = IdAllocator::new(Arc::new(Hanging));
+        let next = || ids.next(Deadline::after(Duration::from_secs(1)));
+        let (first, second) = tokio::join!(next(), next());
+        assert!(matches!(first, Err(WriteError::TooLate)), "{first:?}");
+        assert!(matches!(second, Err(WriteError::TooLate)), "{second:?}");
     }
 }

@@ -85,7 +85,7 @@ impl Payments {
         let payments = Arc::clone(self);
         let request = request.clone();
         let begin = async move {
-            let op = payments.new_attempt(request).await?;
+            let op = payments.new_attempt(request, deadline).await?;
             let begun = payments.submit(op, deadline, read_begun).await?;
             if let PayBegun::Started(record) = &begun {
                 payments.ask_in_background(record.clone(), Round::First);
@@ -95,8 +95,8 @@ impl Payments {
         self.tasks.run("begin to pay", begin).await?
     }
 
-    async fn new_attempt(&self, request: PayRequest) -> Result<Op, WriteError> {
-        let serial = self.serials.next().await?;
+    async fn new_attempt(&self, request: PayRequest, deadline: Deadline) -> Result<Op, WriteError> {
+        let serial = self.serials.next(deadline).await?;
         let now = self.clock.now();
         Ok(Op::BeginPay(BeginPay {
             order_id: request.order_id,

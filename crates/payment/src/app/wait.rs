@@ -24,14 +24,18 @@ impl Payments {
         record: Record,
         deadline: Deadline,
     ) -> Result<(Record, AttemptState), PaymentError> {
-        let waiting = self.follow(record);
+        let waiting = self.follow(record, deadline);
         deadline
             .within(waiting)
             .await
             .unwrap_or(Err(PaymentError::StillOpen))
     }
 
-    async fn follow(&self, begun: Record) -> Result<(Record, AttemptState), PaymentError> {
+    async fn follow(
+        &self,
+        begun: Record,
+        deadline: Deadline,
+    ) -> Result<(Record, AttemptState), PaymentError> {
         let payment_no = begun.attempt.payment_no.clone();
         let mut poll_after = Duration::ZERO;
         loop {
@@ -41,7 +45,7 @@ impl Payments {
                 platform::clock::pause(poll_after).await;
                 // At once the first time, as the flight may just have landed.
                 poll_after = POLL_EVERY;
-                self.read_again(&begun).await?
+                self.read_again(&begun, deadline).await?
             };
             let state = record.state_of(&payment_no);
             if state != begun.attempt.state {
@@ -55,9 +59,11 @@ impl Payments {
         self.flights.listen(payment_no)?.await.ok()
     }
 
-    async fn read_again(&self, begun: &Record) -> Result<Record, DbError> {
+    /// One query for all who wait: there may be many, for a gateway that hangs.
+    async fn read_again(&self, begun: &Record, deadline: Deadline) -> Result<Record, PaymentError> {
         let order_id = begun.payment.order_id;
-        let record = self.store.find_record(order_id).await?;
-        record.ok_or_else(|| DbError::corrupt(format!("the payment of order {order_id} is gone")))
+        let record = self.reader.find(order_id, deadline).await?;
+        let gone = || DbError::corrupt(format!("the payment of order {order_id} is gone"));
+        Ok(record.ok_or_else(gone)?)
     }
 }

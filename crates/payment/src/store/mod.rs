@@ -34,11 +34,6 @@ pub trait Store: IdSource {
     /// tried to pay are left out.
     async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<Record>, DbError>;
 
-    /// What is known about an order's money; `None` where nobody ever tried to pay.
-    async fn find_record(&self, order_id: OrderId) -> Result<Option<Record>, DbError> {
-        Ok(self.find_records(&[order_id]).await?.pop())
-    }
-
     /// Open attempts about which the gateway is to be asked again by `now`, the most overdue
     /// first, at most `limit`.
     async fn list_due(&self, now: UnixMillis, limit: u32) -> Result<Vec<Record>, DbError>;

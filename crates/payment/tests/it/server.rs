@@ -55,6 +55,12 @@ pub(crate) async fn open(home: &TestDatabase) -> Arc<dyn Store> {
     Arc::new(SqlStore::open(home.url(), true).await.unwrap())
 }
 
+/// What is known about an order's money; `None` where nobody ever tried to pay.
+pub(crate) async fn find_record(store: &dyn Store, order: u64) -> Option<Record> {
+    let orders = [OrderId::new(order).unwrap()];
+    store.find_records(&orders).await.unwrap().pop()
+}
+
 /// Starts the service on an empty database.
 pub(crate) async fn start(gateway: Arc<dyn PaymentGateway>, timeout: Duration) -> Server {
     let home = new_home().await;

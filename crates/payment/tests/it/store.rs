@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use payment::domain::{Op, Outcome, PayBegun, Record, Rescheduled, Settled};
+use payment::domain::{Op, Outcome, PayBegun, Rescheduled, Settled};
 use payment::store::{MemoryStore, Store};
 use proptest::prelude::*;
 use testkit::TestDatabase;
-use types::{OrderId, PaymentStatus, UnixMillis};
+use types::{PaymentStatus, UnixMillis};
 
-use crate::server::{new_home, open};
+use crate::server::{find_record, new_home, open};
 use crate::world::{EARLY, Step, World, steps};
 
 const FAR_FUTURE: UnixMillis = UnixMillis::new(4_000_000_000_000);
@@ -58,13 +58,6 @@ async fn apply(store: &dyn Store, ops: Vec<Op>) -> Vec<Outcome> {
     store.apply(ops.into()).await.unwrap()
 }
 
-async fn find(store: &dyn Store, order: u64) -> Option<Record> {
-    store
-        .find_record(OrderId::new(order).unwrap())
-        .await
-        .unwrap()
-}
-
 fn pay(order: u64) -> Step {
     Step::Pay { order, fen: 500 }
 }
@@ -75,7 +68,7 @@ fn ops(steps: &[Step]) -> Vec<Op> {
 }
 
 async fn a_record_reads_back_as_the_rules_left_it(store: Arc<dyn Store>) {
-    assert_eq!(find(&*store, 1).await, None);
+    assert_eq!(find_record(&*store, 1).await, None);
     let refunded = payment::domain::RefundResult::Refunded;
     let life = [
         pay(1),
@@ -94,10 +87,10 @@ async fn a_record_reads_back_as_the_rules_left_it(store: Arc<dyn Store>) {
             | Outcome::Settled(Settled::Moved(record)) => record,
             other => panic!("{other:?}"),
         };
-        assert_eq!(find(&*store, 1).await, Some(told));
+        assert_eq!(find_record(&*store, 1).await, Some(told));
     }
     assert_eq!(
-        find(&*store, 1).await.unwrap().payment.status,
+        find_record(&*store, 1).await.unwrap().payment.status,
         PaymentStatus::Refunded
     );
 }
@@ -114,7 +107,7 @@ async fn one_batch_may_carry_an_order_through_its_life(store: Arc<dyn Store>) {
     ];
     let outcomes = apply(&*store, ops(&life)).await;
     assert_eq!(outcomes.len(), life.len());
-    let record = find(&*store, 3).await.unwrap();
+    let record = find_record(&*store, 3).await.unwrap();
     assert_eq!(record.payment.status, PaymentStatus::Paid);
     assert_eq!(record.payment.id, 3, "the row of the first attempt");
     let events = store.list_events(0, 10).await.unwrap();
@@ -208,10 +201,10 @@ async fn what_was_acknowledged_is_there_after_a_restart() {
     let home = new_home().await;
     let store = open(&home).await;
     apply(&*store, ops(&[pay(1), Step::HearCharge { back: 0 }])).await;
-    let before = find(&*store, 1).await;
+    let before = find_record(&*store, 1).await;
     store.close().await;
     let again = open(&home).await;
-    assert_eq!(find(&*again, 1).await, before);
+    assert_eq!(find_record(&*again, 1).await, before);
     assert_eq!(again.measure().await.unwrap().last_event_id, 1);
 }
 
@@ -406,8 +399,7 @@ async fn picture(store: &dyn Store) -> String {
     let mut picture = Vec::new();
     // Nobody ever pays order 4.
     for order in 1..=4 {
-        let record = store.find_record(OrderId::new(order).unwrap());
-        picture.push(format!("{order}: {:?}", record.await.unwrap()));
+        picture.push(format!("{order}: {:?}", find_record(store, order).await));
     }
     for (now, limit) in [(FAR_FUTURE, 9), (FAR_FUTURE, 1), (EARLY, 9)] {
         let due = store.list_due(now, limit).await.unwrap();

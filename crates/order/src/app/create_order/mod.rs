@@ -130,7 +130,7 @@ impl App {
                 return Err(OrderError::InsufficientStock);
             }
             let new = self
-                .number_order(wanted.user_id, priced, request.clone())
+                .number_order(context, wanted.user_id, priced, request.clone())
                 .await?;
             let (id, order_no, total) = (new.id, new.order_no.clone(), new.total);
             match self
@@ -206,15 +206,12 @@ impl App {
 
     async fn number_order(
         &self,
+        context: &CallContext,
         user_id: UserId,
         priced: PricedBasket,
         request: Option<RequestKey>,
     ) -> Result<NewOrder, OrderError> {
-        let serial = self
-            .ids
-            .next()
-            .await
-            .map_err(|error| not_written(error.into()))?;
+        let serial = self.ids.next(context.deadline).await.map_err(not_written)?;
         let id = OrderId::new(serial)
             .ok_or_else(|| DbError::Broken("order ids are used up".to_owned()))?;
         let at = self.clock.now();

@@ -57,15 +57,14 @@ impl IdSource for SqlStore {
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
         let (remembered, ops) = (Arc::clone(&self.remembered), batch.clone());
-        let (outcomes, next_event_id) = self
+        let (outcomes, rows) = self
             .database
             .write_keyed("apply payments", move |tx| {
                 let (batch, remembered) = (ops.clone(), Arc::clone(&remembered));
                 Box::pin(async move { apply_batch(tx, &batch, &remembered).await })
             })
             .await?;
-        self.remembered
-            .end(|known| known.note(&batch, &outcomes, next_event_id));
+        self.remembered.end(|known| known.note(&batch, &rows));
         Ok(outcomes)
     }
 
@@ -106,21 +105,19 @@ impl Store for SqlStore {
     }
 }
 
-/// Applies the rules to a batch and writes what changed; answers the outcomes and, if that is known,
-/// the id that the feed's next event gets.
+/// Applies the rules to a batch and writes what changed; answers the outcomes, and the rows as they are now.
 async fn apply_batch(
     tx: &mut Tx,
     batch: &[Op],
     remembered: &Remembered<Known>,
-) -> Result<(Vec<Outcome>, Option<u64>), DbError> {
+) -> Result<(Vec<Outcome>, Rows), DbError> {
     let mut rows = match remembered.begin(|known| known.rows_of(batch)) {
         Some(rows) => rows,
         None => load(tx, batch).await?,
     };
     let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
     write_changes(tx, &mut rows).await?;
-    let may_append = batch.iter().any(Op::may_append_event);
-    Ok((outcomes, may_append.then(|| rows.next_event_id())))
+    Ok((outcomes, rows))
 }
 
 /// Loads the rows that a batch touches.

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use types::OrderId;
 
-use crate::domain::{
-    AttemptState, Op, Outcome, PayBegun, Record, RefundBegun, Rescheduled, Rows, Settled,
-};
+use crate::domain::{AttemptState, Op, Record, Rows};
 
 /// How many payments are remembered. With more the oldest orders' are forgotten.
 const LEN_MAX: usize = 8192;
 
-/// The payments that this replica wrote last, and where the feed stood then.
+/// The payments that this replica wrote or looked at last, and where the feed stood then.
 ///
 /// So the two batches that a payment needs can be decided without a look: that an order had no payment, that
 /// an attempt is still open or was refused, and that the feed has not moved, is compared when it is written.
@@ -25,7 +23,8 @@ impl Known {
     /// The rows of `batch`, where it opens attempts and settles charges, and nothing that is remembered
     /// stands in their way; for that a look is needed.
     ///
-    /// What such an operation writes is compared; where it writes nothing, another one of the batch has.
+    /// What such an operation writes is compared. Of two wishes to pay for one order the second writes nothing;
+    /// what it met is what the first one wrote.
     pub(super) fn rows_of(&self, batch: &[Op]) -> Option<Rows> {
         let mut records = Vec::new();
         let mut next_event_id = 0;
@@ -50,32 +49,17 @@ impl Known {
         Some(Rows::new(records, next_event_id))
     }
 
-    /// Notes what became of `batch`, and where the feed stands, if that is known.
-    pub(super) fn note(&mut self, batch: &[Op], outcomes: &[Outcome], next_event_id: Option<u64>) {
-        self.next_event_id = next_event_id.or(self.next_event_id);
-        for (op, outcome) in batch.iter().zip(outcomes) {
-            match written_by(outcome) {
-                Some(record) => self.records.insert(op.order_id(), record.clone()),
-                None => self.records.remove(&op.order_id()),
-            };
+    /// Notes what the rows of `batch` are after it, whether it wrote or read them.
+    pub(super) fn note(&mut self, batch: &[Op], rows: &Rows) {
+        if batch.iter().any(Op::may_append_event) {
+            self.next_event_id = Some(rows.next_event_id());
         }
+        let now = rows.records().cloned();
+        self.records
+            .extend(now.map(|record| (record.payment.order_id, record)));
         while self.records.len() > LEN_MAX {
             self.records.pop_first();
         }
-    }
-}
-
-/// The record as the operation left it, where it wrote one.
-const fn written_by(outcome: &Outcome) -> Option<&Record> {
-    match outcome {
-        Outcome::PayBegun(PayBegun::Started(record))
-        | Outcome::RefundBegun(RefundBegun::Started(record))
-        | Outcome::Settled(Settled::Moved(record))
-        | Outcome::Rescheduled(Rescheduled::Won(record)) => Some(record),
-        Outcome::PayBegun(_)
-        | Outcome::RefundBegun(_)
-        | Outcome::Settled(_)
-        | Outcome::Rescheduled(_) => None,
     }
 }
 
@@ -94,9 +78,13 @@ mod tests {
         PaymentNo::generate(NOW, serial)
     }
 
-    fn pay(order: u64, serial: u64) -> Op {
+    fn order(id: u64) -> OrderId {
+        OrderId::new(id).unwrap()
+    }
+
+    fn pay(id: u64, serial: u64) -> Op {
         Op::BeginPay(BeginPay {
-            order_id: OrderId::new(order).unwrap(),
+            order_id: order(id),
             amount: Fen::amount(500).unwrap(),
             method: Method::parse("mock").unwrap(),
             id: serial,
@@ -106,10 +94,10 @@ mod tests {
         })
     }
 
-    fn settle(order: u64, serial: u64, is_charged: bool) -> Op {
+    fn settle(id: u64, serial: u64, is_charged: bool) -> Op {
         let third_party_no = ThirdPartyNo::mock(&number(serial));
         Op::SettleCharge(SettleCharge {
-            order_id: OrderId::new(order).unwrap(),
+            order_id: order(id),
             payment_no: number(serial),
             result: if is_charged {
                 ChargeResult::Charged { third_party_no }
@@ -125,9 +113,10 @@ mod tests {
         let Some(mut rows) = known.rows_of(batch) else {
             return false;
         };
-        let outcomes: Vec<_> = batch.iter().map(|op| rows.apply(op)).collect();
-        let may_append = batch.iter().any(Op::may_append_event);
-        known.note(batch, &outcomes, may_append.then(|| rows.next_event_id()));
+        for op in batch {
+            rows.apply(op);
+        }
+        known.note(batch, &rows);
         true
     }
 
@@ -161,7 +150,7 @@ mod tests {
             [settle(1, 2, true)],
             [settle(2, 3, true)],
             [Op::BeginRefund(BeginRefund {
-                order_id: OrderId::new(1).unwrap(),
+                order_id: order(1),
                 now: NOW,
                 check_at: NOW,
             })],
@@ -169,14 +158,31 @@ mod tests {
             assert!(known.rows_of(&batch).is_none(), "{batch:?}");
         }
         assert!(apply(&mut known, &[settle(1, 1, true)]));
-        assert!(known.rows_of(&[pay(1, 2)]).is_none(), "it is paid");
+        // However often somebody tries to pay what is paid: a look finds it paid, and leaves it known.
+        for serial in 2..5 {
+            let batch = [pay(1, serial)];
+            assert!(known.rows_of(&batch).is_none(), "it is paid");
+            let mut rows = Rows::new(known.records.get(&order(1)).cloned(), 0);
+            rows.apply(&batch[0]);
+            known.note(&batch, &rows);
+        }
+    }
+
+    #[test]
+    fn who_comes_second_in_a_batch_leaves_what_the_first_one_wrote() {
+        let mut known = Known {
+            next_event_id: Some(1),
+            ..Known::default()
+        };
+        assert!(apply(&mut known, &[pay(1, 1), pay(1, 2)]));
+        assert!(apply(&mut known, &[settle(1, 1, true)]));
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut known = Known::default();
-        for order in 1..=u64::try_from(LEN_MAX).unwrap() + 10 {
-            assert!(apply(&mut known, &[pay(order, order)]));
+        for id in 1..=u64::try_from(LEN_MAX).unwrap() + 10 {
+            assert!(apply(&mut known, &[pay(id, id)]));
         }
         assert_eq!(known.records.len(), LEN_MAX);
     }
