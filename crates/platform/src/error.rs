@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tonic::{Code as GrpcCode, Status};
 use tonic_types::{ErrorDetails, StatusExt};
-use types::{Code, Violations};
+use types::{Code, Violation, Violations};
 
 use crate::config::ConfigError;
 use crate::context::CallContext;
@@ -60,6 +60,10 @@ const RETRY_SHED_AFTER: (Duration, Duration) =
 /// transport out of what a caller sent, see [`crate::server`].
 pub(crate) const ERROR_ID: &str = "x-error-id";
 
+/// How many bytes of what is wrong with a request go into the details of its answer, and into its text.
+const DETAILS_LEN_MAX: usize = 3600;
+const TEXT_LEN_MAX: usize = 600;
+
 /// Turns what a use case answered into what goes on the wire, and logs a failure, once.
 pub fn respond<R: api::Reply>(
     context: &CallContext,
@@ -103,24 +107,42 @@ fn failure(repeat: Repeat, error: &impl Classify, class: Class) -> Status {
         Class::OutcomeUnknown { late: false } => {
             tracing::warn!(error = %chain(error), "outcome unknown");
             unavailable(
-                "the outcome is not known; ask again",
+                if repeat == Repeat::Safe {
+                    "the outcome is not known; ask again"
+                } else {
+                    "the outcome is not known; read what happened before you repeat"
+                },
                 repeat == Repeat::Safe,
             )
         }
     }
 }
 
-/// `INVALID_ARGUMENT` whose details name each bad field.
+/// `INVALID_ARGUMENT` whose details name each bad field, and whose text names the first few.
+///
+/// All of it travels in headers. Many clients take 8 KB of those and report something else where there are
+/// more, so of very many bad fields the first eighty or so are named.
 pub(crate) fn malformed(violations: &Violations) -> Status {
     let mut details = ErrorDetails::new();
-    for violation in violations.iter() {
-        details.add_bad_request_violation(&violation.field, &violation.description);
+    let (mut details_len, mut text, mut told) = (0, String::new(), 0);
+    for Violation { field, description } in violations.iter() {
+        let len = field.len() + description.len();
+        details_len += len;
+        if details_len > DETAILS_LEN_MAX {
+            break;
+        }
+        details.add_bad_request_violation(field, description);
+        if text.len() + len <= TEXT_LEN_MAX {
+            let gap = if text.is_empty() { "" } else { "; " };
+            text.extend([gap, field, " ", description]);
+            told += 1;
+        }
     }
-    let text: Vec<_> = violations
-        .iter()
-        .map(|v| format!("{} {}", v.field, v.description))
-        .collect();
-    Status::with_error_details(GrpcCode::InvalidArgument, text.join("; "), details)
+    let untold = violations.iter().count() - told;
+    if untold > 0 {
+        text = format!("{text}; and {untold} more");
+    }
+    Status::with_error_details(GrpcCode::InvalidArgument, text, details)
 }
 
 /// `UNAVAILABLE`, with `RetryInfo` where a repeat does no harm.
@@ -207,5 +229,44 @@ impl From<ConfigError> for StartError {
             key: mistake.place,
             reason: mistake.reason,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    fn wrong(count: usize) -> Violations {
+        let mut violations = Violations::default();
+        for at in 0..count {
+            violations.add(
+                format!("items[{at}].quantity"),
+                "must be between 1 and 9999",
+            );
+        }
+        violations
+    }
+
+    #[test]
+    fn every_bad_field_is_named_as_long_as_clients_can_read_the_answer() {
+        for count in [1, 5, 50, 100, 5_000] {
+            let violations = wrong(count);
+            let status = malformed(&violations);
+            let named = status.get_details_bad_request().unwrap().field_violations;
+            let fields: Vec<_> = named.iter().map(|one| one.field.as_str()).collect();
+            let all: Vec<_> = violations.fields().take(fields.len()).collect();
+            assert_eq!(fields, all);
+            assert!(fields.len() == count.min(fields.len().max(75)), "{count}");
+            // Details travel as base64.
+            let len = status.message().len() + status.details().len().div_ceil(3) * 4;
+            assert!(len < 7_000, "{count}: {len} bytes");
+        }
+        assert_eq!(
+            malformed(&wrong(2)).message(),
+            "items[0].quantity must be between 1 and 9999; items[1].quantity must be between 1 and 9999"
+        );
+        assert!(malformed(&wrong(500)).message().ends_with(" more"));
     }
 }
