@@ -8,6 +8,7 @@ use platform::args;
 use platform::db::{Database, DbError};
 use testkit::proxy::{Cut, Proxy};
 use testkit::servers::mysql;
+use tokio::sync::watch;
 
 use super::{insert, on_all, open, sum};
 
@@ -170,4 +171,51 @@ async fn a_read_sees_one_moment() {
         rival.close().await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crowd_of_readers_holds_up_no_writer() {
+    let Some(server) = mysql().await.unwrap() else {
+        return;
+    };
+    let database = open(&server.new_database().await.unwrap()).await;
+    let (gate, gated) = watch::channel(false);
+    let read = |database: Database, gated: watch::Receiver<bool>| async move {
+        database
+            .read("wait at a gate", move |_| {
+                let mut gated = gated.clone();
+                Box::pin(async move {
+                    gated.wait_for(|open| *open).await.unwrap();
+                    Ok(())
+                })
+            })
+            .await
+    };
+    let reads = join_all((0..40).map(|_| read(database.clone(), gated.clone())));
+    let writes = async {
+        for id in 1..=20 {
+            insert(&database, id, 1).await.unwrap();
+        }
+        gate.send(true).unwrap();
+    };
+    let (reads, ()) = futures::join!(reads, writes);
+    for read in reads {
+        read.unwrap();
+    }
+    assert_eq!(sum(&database).await, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_frees_what_a_client_that_went_silent_holds() {
+    let Some(server) = mysql().await.unwrap() else {
+        return;
+    };
+    let database = open(&server.new_database().await.unwrap()).await;
+    let patience = database
+        .read("patience", |tx| {
+            Box::pin(async move { tx.query("SELECT @@wait_timeout", args![]).await?[0].int(0) })
+        })
+        .await;
+    // What a dead replica held passes on within 10 s.
+    assert_eq!(patience.unwrap(), 10);
 }

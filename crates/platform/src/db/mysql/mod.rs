@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use mysql_async::{Conn, Opts, OptsBuilder, Pool, PoolConstraints, PoolOpts, SslOpts};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::url::MysqlUrl;
 use super::{Access, DbError, Tx};
@@ -35,14 +36,20 @@ const WORK_LIMIT: Duration = Duration::from_secs(10);
 const MIGRATE_LIMIT: Duration = Duration::from_hours(1);
 /// How many connections a service uses at the most.
 const CONNECTIONS_MAX: usize = 16;
-/// How long a connection may lie idle before it is closed.
-const IDLE_LIMIT: Duration = Duration::from_mins(1);
+/// How many of them reads may use at once: what writes must never queue behind a crowd of readers.
+const READS_MAX: usize = 12;
+/// How long a connection may lie idle before it is closed, and how often that is looked at: together well
+/// before the server closes it.
+const IDLE_LIMIT: Duration = Duration::from_secs(5);
+const IDLE_CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// What every connection is told first. Strictness and isolation are ours to choose, not the
-/// server's; a wait for a row ends before callers have gone.
+/// server's; a wait for a row ends before callers have gone. A replica that loses its power or is frozen in
+/// the midst of a transaction says nothing any more: `wait_timeout` frees the rows that it holds.
 const SETUP: [&str; 3] = [
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
-     time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 2",
+     time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 2, \
+     wait_timeout = 10",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET NAMES utf8mb4",
 ];
@@ -51,6 +58,7 @@ const SETUP: [&str; 3] = [
 #[derive(Clone)]
 pub(super) struct Mysql {
     pool: Arc<Pool>,
+    reads: Arc<Semaphore>,
 }
 
 impl Mysql {
@@ -58,6 +66,7 @@ impl Mysql {
     pub(super) fn new(url: &MysqlUrl) -> Result<Self, DbError> {
         Ok(Self {
             pool: Arc::new(Pool::new(options(url)?)),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
         })
     }
 
@@ -87,6 +96,19 @@ impl Mysql {
                 "no connection within {} s: is it a MySQL server, and well?",
                 CONNECT_LIMIT.as_secs()
             ))),
+        }
+    }
+
+    /// Waits until one more may read; others need not wait.
+    async fn take_turn(&self, access: Access) -> Result<Option<SemaphorePermit<'_>>, DbError> {
+        match access {
+            Access::Write | Access::Migrate => Ok(None),
+            Access::Read | Access::ReadOnce => {
+                match tokio::time::timeout(CONNECT_LIMIT, self.reads.acquire()).await {
+                    Ok(turn) => Ok(turn.ok()),
+                    Err(_) => Err(DbError::Unavailable("too many reads at once".to_owned())),
+                }
+            }
         }
     }
 
@@ -134,6 +156,7 @@ impl Mysql {
     where
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
     {
+        let _turn = self.take_turn(access).await?;
         let mut tx = Tx::mysql(MysqlConnection::new(self.connect().await?));
         let result = transact_on(&mut tx, unit, access, work).await;
         tx.count_unit(unit.name());
@@ -207,7 +230,8 @@ fn options(url: &MysqlUrl) -> Result<OptsBuilder, DbError> {
     let pool = PoolOpts::new()
         .with_constraints(constraints)
         .with_reset_connection(false)
-        .with_inactive_connection_ttl(IDLE_LIMIT);
+        .with_inactive_connection_ttl(IDLE_LIMIT)
+        .with_ttl_check_interval(IDLE_CHECK_EVERY);
     Ok(OptsBuilder::from_opts(options)
         .ssl_opts(ssl)
         .pool_opts(pool)
