@@ -82,30 +82,34 @@ impl RedisQueue {
         })
     }
 
-    async fn remove_members<T: ToString + Sync>(&self, members: &[T]) -> Result<(), QueueError> {
+    async fn remove_members(&self, members: &[Vec<u8>]) -> Result<(), QueueError> {
         for members in members.chunks(MEMBERS_MAX) {
             let mut remove = cmd("ZREM");
-            remove.arg(KEY);
-            for member in members {
-                remove.arg(member.to_string());
-            }
+            remove.arg(KEY).arg(members);
             let _removed: u64 = self.redis.call(&remove).await?;
         }
         Ok(())
     }
 
     /// Members that are no orders would come back for ever.
-    async fn remove_strays(&self, strays: &[String]) -> Result<(), QueueError> {
+    async fn remove_strays(&self, strays: &[Vec<u8>]) -> Result<(), QueueError> {
         if let Some(first) = strays.first() {
             let count = strays.len();
             tracing::warn!(
-                first,
+                first = %first.escape_ascii(),
                 count,
                 "entries of the delay queue that are no orders"
             );
         }
         self.remove_members(strays).await
     }
+}
+
+/// The order that a member names. `07` reads as 7 and would be removed as `7`, never as itself: it names none.
+fn read_member(member: &[u8]) -> Option<OrderId> {
+    let text = str::from_utf8(member).ok()?;
+    let id = text.parse().ok().and_then(OrderId::new)?;
+    (id.to_string() == text).then_some(id)
 }
 
 #[async_trait]
@@ -128,13 +132,13 @@ impl DelayQueue for RedisQueue {
     ) -> Result<Vec<OrderId>, QueueError> {
         let mut claim = self.claim_due.key(KEY);
         claim.arg(now.get()).arg(limit).arg(now.plus(lease).get());
-        let members: Vec<String> = self.redis.call_script(&claim).await?;
+        // As bytes: a member that is no text must not fail the claim of its neighbours.
+        let members: Vec<Vec<u8>> = self.redis.call_script(&claim).await?;
         let (mut claimed, mut strays) = (Vec::with_capacity(members.len()), Vec::new());
         for member in members {
-            match member.parse().ok().and_then(OrderId::new) {
-                // `07` reads as 7 and would be removed as `7`, never as itself.
-                Some(id) if id.to_string() == member => claimed.push(id),
-                _ => strays.push(member),
+            match read_member(&member) {
+                Some(id) => claimed.push(id),
+                None => strays.push(member),
             }
         }
         // What was claimed is answered all the same.
@@ -145,7 +149,8 @@ impl DelayQueue for RedisQueue {
     }
 
     async fn remove(&self, orders: &[OrderId]) -> Result<(), QueueError> {
-        self.remove_members(orders).await
+        let members = orders.iter().map(|id| id.to_string().into_bytes());
+        self.remove_members(&members.collect::<Vec<_>>()).await
     }
 }
 

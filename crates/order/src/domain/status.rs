@@ -90,7 +90,7 @@ impl Stage {
 
 #[cfg(test)]
 mod tests {
-    //! Proves that the state machine has exactly the specification's arrows.
+    //! Proves that the state machine has exactly the arrows that proto/ promises.
 
     use OrderStatus::{Cancelled, Completed, Paid, Pending, Shipped};
 

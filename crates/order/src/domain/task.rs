@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use types::{OrderId, OrderNo, UnixMillis};
 
-/// How often in a row a task may be refused before it is parked for a person to look at.
-pub const REFUSALS_MAX: u32 = 5;
+/// How often in a row a task may be refused before it is parked for a person to look at. With the waits between
+/// them that is half a minute or more: calls that go astray while something is deployed are over by then.
+pub const REFUSALS_MAX: u32 = 12;
 
 /// The longest error text that is kept, in characters.
 const ERROR_CHARS_MAX: usize = 500;
@@ -166,6 +167,14 @@ mod tests {
                     "{attempts}: {wait:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn nothing_is_parked_within_half_a_minute() {
+        for order in 1..200 {
+            let waits = (1..REFUSALS_MAX).map(|attempts| retry_wait(key(order), attempts));
+            assert!(waits.sum::<Duration>() >= Duration::from_secs(30));
         }
     }
 

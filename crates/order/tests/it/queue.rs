@@ -161,6 +161,8 @@ async fn members_that_are_no_orders_are_thrown_out() -> anyhow::Result<()> {
     for stray in ["rubbish", "07", "-1", "9007199254740993"] {
         let _added: u64 = server.call(&["ZADD", KEY, "5", stray]).await?;
     }
+    let not_text = r"return redis.call('ZADD', KEYS[1], 5, '\255')";
+    let _added: u64 = server.call(&["EVAL", not_text, "1", KEY]).await?;
     assert_eq!(claim(&queue, 10, 10).await, [7]);
     let left: Vec<String> = server.call(&["ZRANGE", KEY, "0", "-1"]).await?;
     assert_eq!(left, ["7"]);

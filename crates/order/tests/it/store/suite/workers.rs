@@ -1,5 +1,7 @@
 //! What workers live on: deadlines, tasks, the feed, leases.
 
+use order::domain::REFUSALS_MAX;
+
 use super::*;
 
 pub(in crate::store) async fn deadlines_are_paged_without_loss_also_where_they_are_equal(
@@ -52,7 +54,7 @@ pub(in crate::store) async fn due_tasks_come_soonest_first_and_parked_ones_apart
     assert_eq!(due(8_999, 10).await, [2, 3]);
 
     let mut held = 5_002;
-    for next in 20_000..20_005 {
+    for next in (1..=REFUSALS_MAX).map(|refusal| 20_000 + i64::from(refusal)) {
         apply(&*store, vec![release(2, fail(held, next, true))]).await?;
         held = next;
     }
@@ -61,7 +63,7 @@ pub(in crate::store) async fn due_tasks_come_soonest_first_and_parked_ones_apart
     assert_eq!(parked.len(), 1);
     assert_eq!(
         (parked[0].key.order_id, parked[0].attempts),
-        (order_id(2), 5)
+        (order_id(2), REFUSALS_MAX)
     );
     assert_eq!(parked[0].last_error.as_ref().unwrap().chars().count(), 500);
     apply(
