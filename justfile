@@ -1,8 +1,8 @@
-# What CI runs, by name. Nothing here is needed to build or test: see README.md.
+# Shortcuts; `.ci/run` is the whole check. Nothing here is needed to build or test: see README.md.
 
 default: check
 
-# Everything that has to be clean before a change goes in.
+# The quick part of `.ci/run`.
 check: fmt lint doc test
 
 fmt:
@@ -32,7 +32,7 @@ generate:
 up *ARGS:
     cargo run --release -- up {{ARGS}}
 
-# Ten times too many callers: goodput as a share of its best, and how fast refusals are.
+# Ten times too many callers: how much useful work is left, and how fast refusals are.
 overload: strain
     BOOKSTORE_TEST_BIN={{justfile_directory()}}/target/release/bookstore target/release/examples/strain overload
 
@@ -49,6 +49,6 @@ strain:
     cargo build --release -p bookstore
     cargo build --release -p bookstore-e2e --example strain
 
-# Plants known bugs one at a time and shows which suite sees each: see CONTRIBUTING.md.
+# Plants known bugs one at a time and shows which suite notices each: see CONTRIBUTING.md.
 planted *ARGS:
     cargo run --package planted -- {{ARGS}}

@@ -1,4 +1,4 @@
-//! The transcript of the specification, step by step.
+//! The transcript of a shop's first orders, step by step: what the README shows, and a little more.
 
 use anyhow::{Context, ensure};
 use api::catalog::v1::{BatchGetBooksRequest, Book, GetBookRequest, PublishBookRequest};
@@ -12,7 +12,7 @@ use crate::goods::{CANCELLED, MONEY_RETURNED, MONEY_TAKEN, PAID, PENDING, Placed
 /// Plays it from the first line to the last; the system must be fresh.
 ///
 /// # Errors
-/// The first answer that the specification does not have.
+/// The first answer that is not the promised one.
 pub async fn play(clients: &Clients) -> anyhow::Result<()> {
     publish(clients).await?;
     stock(clients).await?;

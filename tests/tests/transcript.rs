@@ -1,5 +1,5 @@
-//! Proves: the transcript of the specification, step by step, on a fresh start: with everything in
-//! one process, and with a process a service. And that a ready system says where it listens.
+//! Proves: the transcript of a shop's first orders, step by step, on a fresh start: with everything in
+//! one process, and with a process for each service. And that a ready system says where it listens.
 
 use anyhow::ensure;
 use bookstore_e2e::transcript::play;

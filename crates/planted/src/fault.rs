@@ -14,7 +14,7 @@ use crate::suite::Suite;
 pub(crate) struct Fault {
     /// Its name, in kebab case.
     pub(crate) name: String,
-    /// The rule it breaks, in one sentence; the number in front is the specification's section.
+    /// The promise it breaks (docs/reliability.md, proto/), in one sentence.
     pub(crate) rule: String,
     /// The places to be changed, together.
     pub(crate) places: Vec<Place>,

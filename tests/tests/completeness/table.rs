@@ -1,4 +1,4 @@
-//! The shape of the table, and which codes each method can answer by the specification.
+//! The shape of the table, and which codes each method can answer by the promises in proto/.
 
 use bookstore_e2e::Clients;
 use futures::future::BoxFuture;

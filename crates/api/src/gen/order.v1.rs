@@ -243,10 +243,11 @@ pub mod order_service_client {
     /// States: 1 PENDING, 2 PAID, 3 SHIPPED, 4 COMPLETED, 5 CANCELLED. Legal moves: 1 to 2, 1 to 5,
     /// 2 to 3, 2 to 5 (with a refund), 3 to 4. Of two moves that race exactly one wins.
     ///
-    /// A PENDING order is cancelled within 2 s after its `expire_at`, and its stock released. Money
-    /// that arrives for an order that is cancelled, unknown or of another amount is refunded by itself.
-    /// A payment made directly at the payment service with the right amount makes the order PAID within
-    /// 1 s; a refund made there cancels a PAID order.
+    /// A PENDING order is cancelled, and its stock released, within 2 s after its `expire_at`; about 5 s
+    /// while Redis is away or has lost it (tested bound 60 s). Money that arrives for an order that is
+    /// cancelled, unknown or of another amount is refunded by itself. A payment made directly at the
+    /// payment service with the right amount makes the order PAID within 1 s; a refund made there
+    /// cancels a PAID order.
     #[derive(Debug, Clone)]
     pub struct OrderServiceClient<T> {
         inner: tonic::client::Grpc<T>,
@@ -633,10 +634,11 @@ pub mod order_service_server {
     /// States: 1 PENDING, 2 PAID, 3 SHIPPED, 4 COMPLETED, 5 CANCELLED. Legal moves: 1 to 2, 1 to 5,
     /// 2 to 3, 2 to 5 (with a refund), 3 to 4. Of two moves that race exactly one wins.
     ///
-    /// A PENDING order is cancelled within 2 s after its `expire_at`, and its stock released. Money
-    /// that arrives for an order that is cancelled, unknown or of another amount is refunded by itself.
-    /// A payment made directly at the payment service with the right amount makes the order PAID within
-    /// 1 s; a refund made there cancels a PAID order.
+    /// A PENDING order is cancelled, and its stock released, within 2 s after its `expire_at`; about 5 s
+    /// while Redis is away or has lost it (tested bound 60 s). Money that arrives for an order that is
+    /// cancelled, unknown or of another amount is refunded by itself. A payment made directly at the
+    /// payment service with the right amount makes the order PAID within 1 s; a refund made there
+    /// cancels a PAID order.
     #[derive(Debug)]
     pub struct OrderServiceServer<T> {
         inner: Arc<T>,

@@ -12,7 +12,7 @@ use super::settled::was_paid;
 use crate::people::{OrderPromise, Promises, Unkeyed};
 use crate::world::{World, lock};
 
-/// How old a book may be that is read: what the specification allows.
+/// How old a book may be that is read, by the promise in proto/.
 const STALE_MS: u64 = 1_000;
 /// How late an order may expire while all is well.
 const LATE: Duration = Duration::from_secs(2);
