@@ -52,7 +52,7 @@ impl Audit {
     /// How many books there are, unpublished ones included.
     pub async fn count_books(&self) -> Result<u64, DbError> {
         self.db
-            .read("audit.count_books", |tx| Box::pin(count_books_in(tx)))
+            .read_long("audit.count_books", |tx| Box::pin(count_books_in(tx)))
             .await
     }
 
@@ -61,7 +61,7 @@ impl Audit {
         let list: Vec<Value> = ids.iter().copied().map(Value::from).collect();
         let found: HashSet<i64> = self
             .db
-            .read("audit.find_books", move |tx| {
+            .read_long("audit.find_books", move |tx| {
                 let list = list.clone();
                 Box::pin(async move {
                     let rows = tx.query_in(FIND, list, "").await?;
@@ -78,7 +78,7 @@ impl Audit {
     /// Looks for what no run of the service can have left behind; by ascending id of the book.
     pub async fn find_faults(&self) -> Result<Vec<Fault>, DbError> {
         self.db
-            .read("audit.find_faults", |tx| Box::pin(find_faults_in(tx)))
+            .read_long("audit.find_faults", |tx| Box::pin(find_faults_in(tx)))
             .await
     }
 

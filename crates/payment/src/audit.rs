@@ -120,7 +120,7 @@ const RULES: [Rule; 6] = [
 /// Reads all of it.
 pub async fn audit(database: &Database) -> Result<Audit, DbError> {
     database
-        .read("audit payments", |tx| Box::pin(audit_in(tx)))
+        .read_long("audit payments", |tx| Box::pin(audit_in(tx)))
         .await
 }
 

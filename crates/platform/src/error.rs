@@ -94,10 +94,8 @@ fn failure(repeat: Repeat, error: &impl Classify, class: Class) -> Status {
         Class::Malformed(violations) => malformed(&violations),
         Class::Unavailable => {
             tracing::warn!(error = %chain(error), "unavailable");
-            unavailable(
-                "the service is not available just now; nothing happened",
-                true,
-            )
+            let text = "the service is not available just now; nothing happened";
+            unavailable_for(text, RETRY_AFTER)
         }
         Class::TooLate => Status::deadline_exceeded("the deadline passed; nothing happened"),
         Class::OutcomeUnknown { late: true } => {
@@ -106,14 +104,12 @@ fn failure(repeat: Repeat, error: &impl Classify, class: Class) -> Status {
         }
         Class::OutcomeUnknown { late: false } => {
             tracing::warn!(error = %chain(error), "outcome unknown");
-            unavailable(
-                if repeat == Repeat::Safe {
-                    "the outcome is not known; ask again"
-                } else {
-                    "the outcome is not known; read what happened before you repeat"
-                },
-                repeat == Repeat::Safe,
-            )
+            match repeat {
+                Repeat::Safe => unavailable_for("the outcome is not known; ask again", RETRY_AFTER),
+                Repeat::Unsafe => Status::unavailable(
+                    "the outcome is not known; read what happened before you repeat",
+                ),
+            }
         }
     }
 }
@@ -145,15 +141,6 @@ pub(crate) fn malformed(violations: &Violations) -> Status {
     Status::with_error_details(GrpcCode::InvalidArgument, text, details)
 }
 
-/// `UNAVAILABLE`, with `RetryInfo` where a repeat does no harm.
-fn unavailable(text: &str, repeat_is_safe: bool) -> Status {
-    if repeat_is_safe {
-        unavailable_for(text, RETRY_AFTER)
-    } else {
-        Status::unavailable(text)
-    }
-}
-
 /// What a call hears that is turned away at the door.
 pub(crate) fn shed() -> Status {
     let (shortest, longest) = RETRY_SHED_AFTER;
@@ -163,6 +150,7 @@ pub(crate) fn shed() -> Status {
     )
 }
 
+/// `UNAVAILABLE`, and how long to wait before a repeat, which does no harm.
 fn unavailable_for(text: &str, wait: Duration) -> Status {
     let details = ErrorDetails::with_retry_info(Some(wait));
     Status::with_error_details(GrpcCode::Unavailable, text, details)

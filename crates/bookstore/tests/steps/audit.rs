@@ -131,7 +131,7 @@ async fn check_money(shop: &Shop, orders: &[Order]) -> anyhow::Result<()> {
         let is_known = orders.iter().any(|order| order.id == *order_id);
         ensure!(is_known, "{money} fen are held for {order_id}, no order");
         let id = OrderId::new(*order_id).context("an id")?;
-        let record = shop.payments.find_record(id).await?;
+        let record = shop.payments.find_records(&[id]).await?.pop();
         let record = record.context("money without a payment")?;
         ensure!(record.payment.status == PaymentStatus::Paid, "{record:?}");
     }
@@ -142,7 +142,7 @@ async fn check_money(shop: &Shop, orders: &[Order]) -> anyhow::Result<()> {
 async fn check_stock(shop: &Shop, orders: &[Order]) -> anyhow::Result<()> {
     let audit = shop.stock.read_audit().await?;
     ensure!(audit.problems.is_empty(), "{:?}", audit.problems);
-    let sums = shop.stock.read_sums(LedgerSums::default()).await?;
+    let sums = shop.stock.read_sums(LedgerSums::default(), 0).await?;
     ensure!(sums.drift() == 0, "{sums:?}");
     let (mut reserved, mut committed) = (BTreeMap::new(), BTreeMap::new());
     for order in orders {

@@ -223,8 +223,9 @@ impl inventory::store::Store for Faulty<inventory::store::memory::MemoryStore> {
     async fn read_sums(
         &self,
         known: inventory::store::LedgerSums,
+        settled_to: i64,
     ) -> Result<inventory::store::Sums, DbError> {
-        self.store.read_sums(known).await
+        self.store.read_sums(known, settled_to).await
     }
 
     async fn read_audit(&self) -> Result<inventory::audit::Audit, DbError> {

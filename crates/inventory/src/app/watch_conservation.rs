@@ -14,8 +14,18 @@ const EVERY: Duration = Duration::from_secs(15);
 /// Holds the balances against the ledger, time and again, and shows the difference as a metric.
 pub(crate) struct ConservationWatch {
     store: Arc<dyn Store>,
-    /// The ledger as far as it was added up: a round reads only what is new.
-    known: Mutex<LedgerSums>,
+    known: Mutex<Known>,
+}
+
+/// How far the ledger was added up: a round reads only what is new.
+///
+/// With several writers an entry may become visible after one with a higher id. So a round goes on from where the
+/// one before the last had come: what was under way then has ended since.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    settled: LedgerSums,
+    /// The last entry that the last round saw.
+    seen: i64,
 }
 
 impl ConservationWatch {
@@ -23,7 +33,7 @@ impl ConservationWatch {
     pub(crate) fn start(inventory: &Inventory, tasks: &Tasks) {
         let watch = Arc::new(Self {
             store: Arc::clone(&inventory.store),
-            known: Mutex::new(LedgerSums::default()),
+            known: Mutex::default(),
         });
         tasks.repeat("watch_conservation", EVERY, move || {
             let watch = Arc::clone(&watch);
@@ -47,20 +57,25 @@ impl ConservationWatch {
     /// How many copies balances and ledger are apart.
     async fn read_drift(&self) -> Result<u64, DbError> {
         let mut known = self.known.lock().await;
-        let mut sums = self.store.read_sums(*known).await?;
+        let mut sums = self.store.read_sums(known.settled, known.seen).await?;
         if sums.drift() != 0 {
-            // With several writers an entry may become visible after one with a higher id, and
-            // a sum that goes on from the higher id has missed it: only a whole count accuses.
-            sums = self.store.read_sums(LedgerSums::default()).await?;
+            // An entry may have come later still: only a whole count accuses.
+            let whole = LedgerSums::default();
+            sums = self.store.read_sums(whole, known.seen).await?;
         }
-        *known = sums.ledger;
+        *known = Known {
+            settled: sums.settled,
+            seen: sums.ledger.last_entry,
+        };
         Ok(sums.drift())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    //! Proves that the watch accuses where copies are missing, and only there.
+    //! Proves that the watch accuses where copies are missing, and only there, and counts again only what is new.
+
+    use std::sync::Mutex as StdMutex;
 
     use async_trait::async_trait;
     use platform::combiner::Batch;
@@ -71,14 +86,18 @@ mod tests {
     use crate::domain::{Decision, Op, Stock};
     use crate::store::Sums;
 
-    /// A ledger of ten copies in two entries. The first entry, id 1, became visible late: a sum
-    /// that goes on from id 2 misses it.
-    struct LateEntry {
-        balance: i64,
+    /// A ledger of restocks by their ids, as far as they are visible.
+    #[derive(Default)]
+    struct Ledger {
+        entries: StdMutex<Vec<(i64, i64)>>,
+        /// Copies that the balances have and no entry explains.
+        surplus: i64,
+        /// From where on the ledger was added up each time.
+        counted_from: StdMutex<Vec<i64>>,
     }
 
     #[async_trait]
-    impl Store for LateEntry {
+    impl Store for Ledger {
         async fn apply(&self, _batch: Batch<Op>) -> Result<Vec<Decision>, DbError> {
             Ok(Vec::new())
         }
@@ -87,17 +106,20 @@ mod tests {
             Ok(Vec::new())
         }
 
-        async fn read_sums(&self, known: LedgerSums) -> Result<Sums, DbError> {
-            let whole = LedgerSums {
-                last_entry: 2,
-                quantity: 10,
-                reserved: 0,
+        async fn read_sums(&self, known: LedgerSums, settled_to: i64) -> Result<Sums, DbError> {
+            self.counted_from.lock().unwrap().push(known.last_entry);
+            let entries = self.entries.lock().unwrap();
+            let add = |last: i64| {
+                let new = entries.iter().filter(|(id, _)| *id > known.last_entry);
+                new.filter(|(id, _)| *id <= last)
+                    .fold(known, |sums, (id, quantity)| sums.and(*id, *quantity, 0))
             };
-            let ledger = if known.last_entry == 2 { known } else { whole };
+            let all: i64 = entries.iter().map(|(_, quantity)| quantity).sum();
             Ok(Sums {
-                quantity: self.balance,
+                quantity: all + self.surplus,
                 reserved: 0,
-                ledger,
+                ledger: add(i64::MAX),
+                settled: add(settled_to),
             })
         }
 
@@ -108,33 +130,58 @@ mod tests {
         async fn close(&self) {}
     }
 
-    async fn drift_with(balance: i64, known: LedgerSums) -> u64 {
-        let store = Arc::new(LateEntry { balance });
-        let watch = ConservationWatch {
-            store,
-            known: Mutex::new(known),
-        };
-        watch.read_drift().await.unwrap()
+    fn watch(ledger: Ledger) -> (Arc<Ledger>, ConservationWatch) {
+        let ledger = Arc::new(ledger);
+        let store: Arc<dyn Store> = Arc::<Ledger>::clone(&ledger);
+        let known = Mutex::default();
+        (ledger, ConservationWatch { store, known })
+    }
+
+    fn counted_from(ledger: &Ledger) -> Vec<i64> {
+        std::mem::take(&mut *ledger.counted_from.lock().unwrap())
     }
 
     #[tokio::test]
-    async fn an_entry_that_became_visible_late_is_no_drift() {
-        let missed_one = LedgerSums {
-            last_entry: 2,
-            quantity: 4,
-            reserved: 0,
-        };
-        assert_eq!(drift_with(10, missed_one).await, 0);
+    async fn an_entry_that_becomes_visible_late_is_no_drift_and_costs_no_whole_count() {
+        let (ledger, watch) = watch(Ledger::default());
+        let see = |id| ledger.entries.lock().unwrap().push((id, 10));
+        see(1);
+        see(3);
+        assert_eq!(watch.read_drift().await.unwrap(), 0);
+        see(2);
+        see(5);
+        assert_eq!(watch.read_drift().await.unwrap(), 0);
+        see(4);
+        assert_eq!(watch.read_drift().await.unwrap(), 0);
+        assert_eq!(watch.read_drift().await.unwrap(), 0);
+        assert_eq!(counted_from(&ledger), [0, 0, 3, 5]);
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_comes_later_still_is_found_by_a_whole_count() {
+        let (ledger, watch) = watch(Ledger::default());
+        ledger.entries.lock().unwrap().push((2, 10));
+        for _ in 0..3 {
+            assert_eq!(watch.read_drift().await.unwrap(), 0);
+        }
+        assert_eq!(counted_from(&ledger), [0, 0, 2]);
+        ledger.entries.lock().unwrap().push((1, 10));
+        assert_eq!(watch.read_drift().await.unwrap(), 0);
+        assert_eq!(watch.read_drift().await.unwrap(), 0);
+        assert_eq!(counted_from(&ledger), [2, 0, 2]);
     }
 
     #[tokio::test]
     async fn copies_that_no_entry_explains_are_a_drift() {
-        let known = LedgerSums {
-            last_entry: 2,
-            quantity: 10,
-            reserved: 0,
-        };
-        assert_eq!(drift_with(13, known).await, 3);
-        assert_eq!(drift_with(7, LedgerSums::default()).await, 3);
+        for surplus in [3, -3] {
+            let (ledger, watch) = watch(Ledger {
+                surplus,
+                ..Ledger::default()
+            });
+            ledger.entries.lock().unwrap().push((1, 10));
+            for _ in 0..3 {
+                assert_eq!(watch.read_drift().await.unwrap(), 3);
+            }
+        }
     }
 }

@@ -87,12 +87,13 @@ impl Store for MemoryStore {
             .collect())
     }
 
-    async fn read_sums(&self, known: LedgerSums) -> Result<Sums, DbError> {
+    async fn read_sums(&self, known: LedgerSums, settled_to: i64) -> Result<Sums, DbError> {
         let state = self.lock();
         let mut sums = Sums {
             quantity: 0,
             reserved: 0,
             ledger: known,
+            settled: known,
         };
         for stock in state.rows.stocks() {
             sums.quantity = sums.quantity.saturating_add(stock.quantity.into());
@@ -100,10 +101,12 @@ impl Store for MemoryStore {
         }
         let counted = usize::try_from(known.last_entry).unwrap_or(0);
         for entry in state.ledger.iter().skip(counted) {
-            let ledger = &mut sums.ledger;
-            ledger.last_entry = ledger.last_entry.saturating_add(1);
-            ledger.quantity = ledger.quantity.saturating_add(entry.change_quantity.into());
-            ledger.reserved = ledger.reserved.saturating_add(entry.change_reserved.into());
+            let (quantity, reserved) = (entry.change_quantity.into(), entry.change_reserved.into());
+            let id = sums.ledger.last_entry.saturating_add(1);
+            sums.ledger = sums.ledger.and(id, quantity, reserved);
+            if id <= settled_to {
+                sums.settled = sums.settled.and(id, quantity, reserved);
+            }
         }
         Ok(sums)
     }

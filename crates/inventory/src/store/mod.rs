@@ -33,8 +33,9 @@ pub trait Store: Send + Sync + 'static {
     /// Reads the balances of `books`, in any order; books never stocked are left out.
     async fn read_stocks(&self, books: &[BookId]) -> Result<Vec<Stock>, DbError>;
 
-    /// Adds up all balances, and the ledger from where `known` ended, on one snapshot.
-    async fn read_sums(&self, known: LedgerSums) -> Result<Sums, DbError>;
+    /// Adds up all balances, and the ledger from where `known` ended, on one snapshot; and the ledger from there
+    /// to its entry `settled_to` by itself.
+    async fn read_sums(&self, known: LedgerSums, settled_to: i64) -> Result<Sums, DbError>;
 
     /// Checks everything that must be true of the rows, on one snapshot. Costs a pass over the
     /// whole ledger.
@@ -64,6 +65,19 @@ pub struct Sums {
     pub reserved: i64,
     /// The same by the ledger.
     pub ledger: LedgerSums,
+    /// The ledger's sums as far as the entry that was asked for, and no further.
+    pub settled: LedgerSums,
+}
+
+impl LedgerSums {
+    /// These sums and one more entry, or several that were added up.
+    pub(crate) fn and(self, last_entry: i64, quantity: i64, reserved: i64) -> Self {
+        Self {
+            last_entry: self.last_entry.max(last_entry),
+            quantity: self.quantity.saturating_add(quantity),
+            reserved: self.reserved.saturating_add(reserved),
+        }
+    }
 }
 
 impl Sums {

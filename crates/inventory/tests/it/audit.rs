@@ -163,7 +163,7 @@ async fn the_sums_see_a_drift() {
     let store = SqlStore::new(database);
     assert_eq!(
         store
-            .read_sums(LedgerSums::default())
+            .read_sums(LedgerSums::default(), 0)
             .await
             .unwrap()
             .drift(),

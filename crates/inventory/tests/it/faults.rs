@@ -40,7 +40,7 @@ impl Store for BrokenStore {
         Err(self.reads.clone())
     }
 
-    async fn read_sums(&self, _known: LedgerSums) -> Result<Sums, DbError> {
+    async fn read_sums(&self, _known: LedgerSums, _settled_to: i64) -> Result<Sums, DbError> {
         Err(self.reads.clone())
     }
 

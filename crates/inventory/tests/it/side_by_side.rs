@@ -158,7 +158,7 @@ async fn run_side_by_side(homes: &[TestDatabase], batches: Vec<Vec<Op>>) {
             assert_eq!(apply(sql, batch.clone()).await, expected, "{batch:?}");
             compare(&model, sql, database, known).await;
         }
-        known = model.read_sums(known).await.unwrap().ledger;
+        known = model.read_sums(known, 0).await.unwrap().ledger;
     }
     for (sql, _) in others {
         sql.close().await;
@@ -182,10 +182,17 @@ async fn compare(model: &MemoryStore, sql: &SqlStore, database: &Database, known
     let audit = sql.read_audit().await.unwrap();
     assert_eq!(audit.problems, []);
     assert_eq!(audit, model.read_audit().await.unwrap());
-    for from in [LedgerSums::default(), known] {
+    let next = known.last_entry + 1;
+    for (from, settled_to) in [
+        (LedgerSums::default(), 0),
+        (LedgerSums::default(), next),
+        (known, 0),
+        (known, next),
+        (known, i64::MAX),
+    ] {
         assert_eq!(
-            sql.read_sums(from).await.unwrap(),
-            model.read_sums(from).await.unwrap()
+            sql.read_sums(from, settled_to).await.unwrap(),
+            model.read_sums(from, settled_to).await.unwrap()
         );
     }
 }

@@ -68,7 +68,7 @@ pub async fn read_orders(
 ) -> Result<Vec<OrderRecord>, DbError> {
     let after = after.map_or(0, OrderId::as_i64);
     database
-        .read("audit_orders", move |tx| {
+        .read_long("audit_orders", move |tx| {
             Box::pin(async move {
                 let orders = read_orders_after(tx, after, limit).await?;
                 let Some(last) = orders.last().map(|order| order.id) else {

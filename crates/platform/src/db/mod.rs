@@ -63,6 +63,8 @@ enum Access {
     Read,
     /// One statement, which sees one moment by itself.
     ReadOnce,
+    /// A consistent snapshot of whole tables, however long that takes.
+    ReadLong,
     /// A transaction.
     Write,
     /// A transaction that changes the schema, however long that takes.
@@ -197,6 +199,15 @@ impl Database {
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
         self.run(Unit::reading(name), Access::Read, work).await
+    }
+
+    /// As [`Self::read`], for audits, which go over whole tables: with the patience that these take.
+    pub async fn read_long<T, W>(&self, name: &'static str, work: W) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
+    {
+        self.run(Unit::reading(name), Access::ReadLong, work).await
     }
 
     /// As [`Self::read`], for work that is a single query or lookup: a statement sees one moment by itself,

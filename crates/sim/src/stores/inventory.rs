@@ -35,8 +35,8 @@ impl Store for InventoryDisk {
         self.0.read(self.store().read_stocks(books)).await
     }
 
-    async fn read_sums(&self, known: LedgerSums) -> Result<Sums, DbError> {
-        self.0.read(self.store().read_sums(known)).await
+    async fn read_sums(&self, known: LedgerSums, settled_to: i64) -> Result<Sums, DbError> {
+        self.0.read(self.store().read_sums(known, settled_to)).await
     }
 
     async fn read_audit(&self) -> Result<Audit, DbError> {

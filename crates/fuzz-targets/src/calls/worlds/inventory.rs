@@ -121,7 +121,7 @@ impl World for InventoryWorld {
         ensure!(audit.problems.is_empty(), "{:?}", audit.problems);
         let sums = self
             .store
-            .read_sums(inventory::store::LedgerSums::default());
+            .read_sums(inventory::store::LedgerSums::default(), 0);
         ensure!(sums.await?.drift() == 0);
         Ok(())
     }

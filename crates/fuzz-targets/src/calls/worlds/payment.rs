@@ -154,11 +154,8 @@ impl World for PaymentWorld {
         ensure!(measures.attempts_open == 0, "{measures:?}");
         let mut held = self.gateway.held(|held| held.clone());
         for (order_id, status) in last {
-            let record = self
-                .store
-                .find_record(order_id)
-                .await?
-                .context("an event of none")?;
+            let mut found = self.store.find_records(&[order_id]).await?;
+            let record = found.pop().context("an event of none")?;
             let payment = record.payment;
             ensure!(payment.status == status, "{payment:?} after {status:?}");
             if status == PaymentStatus::Paid {

@@ -33,7 +33,7 @@ const HOLD_SUMS: &str = "SELECT hold_key, MAX(reference_id), book_id, SUM(change
 /// Reads the facts of an audit on one snapshot.
 pub(crate) async fn read_facts(database: &Database) -> Result<Facts, DbError> {
     database
-        .read("audit_stock", |tx| Box::pin(read_facts_in(tx)))
+        .read_long("audit_stock", |tx| Box::pin(read_facts_in(tx)))
         .await
 }
 

@@ -107,10 +107,10 @@ impl Store for SqlStore {
             .await
     }
 
-    async fn read_sums(&self, known: LedgerSums) -> Result<Sums, DbError> {
+    async fn read_sums(&self, known: LedgerSums, settled_to: i64) -> Result<Sums, DbError> {
         self.database
-            .read("read_stock_sums", move |tx| {
-                Box::pin(sums::read_sums(tx, known))
+            .read_long("read_stock_sums", move |tx| {
+                Box::pin(sums::read_sums(tx, known, settled_to))
             })
             .await
     }

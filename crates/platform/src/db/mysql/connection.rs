@@ -65,7 +65,7 @@ impl MysqlConnection {
     pub(in crate::db) fn begin(&mut self, access: Access) {
         let statements: &[&str] = match access {
             Access::ReadOnce => &[],
-            Access::Read => &[
+            Access::Read | Access::ReadLong => &[
                 "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
                 "START TRANSACTION WITH CONSISTENT SNAPSHOT",
             ],

@@ -32,8 +32,8 @@ const BACKOFF_FIRST: Duration = Duration::from_millis(5);
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 /// How long a unit of work may take, commit included; longer means that the server hangs.
 const WORK_LIMIT: Duration = Duration::from_secs(10);
-/// How long a step of the schema may take.
-const MIGRATE_LIMIT: Duration = Duration::from_hours(1);
+/// How long a step of the schema, or an audit of whole tables, may take.
+const LONG_LIMIT: Duration = Duration::from_hours(1);
 /// How many connections a service uses at the most.
 const CONNECTIONS_MAX: usize = 16;
 /// How many of them reads may use at once: what writes must never queue behind a crowd of readers.
@@ -103,7 +103,7 @@ impl Mysql {
     async fn take_turn(&self, access: Access) -> Result<Option<SemaphorePermit<'_>>, DbError> {
         match access {
             Access::Write | Access::Migrate => Ok(None),
-            Access::Read | Access::ReadOnce => {
+            Access::Read | Access::ReadOnce | Access::ReadLong => {
                 match tokio::time::timeout(CONNECT_LIMIT, self.reads.acquire()).await {
                     Ok(turn) => Ok(turn.ok()),
                     Err(_) => Err(DbError::Unavailable("too many reads at once".to_owned())),
@@ -189,10 +189,9 @@ where
         unit.before_commit();
         Ok::<_, DbError>(value)
     };
-    let limit = if access == Access::Migrate {
-        MIGRATE_LIMIT
-    } else {
-        WORK_LIMIT
+    let limit = match access {
+        Access::Migrate | Access::ReadLong => LONG_LIMIT,
+        Access::Read | Access::ReadOnce | Access::Write => WORK_LIMIT,
     };
     let value = match tokio::time::timeout(limit, before_commit).await {
         Ok(result) => result?,

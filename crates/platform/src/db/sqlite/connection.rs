@@ -73,7 +73,7 @@ impl SqliteConnection {
     pub(in crate::db) fn begin(&mut self, access: Access) -> Result<(), DbError> {
         self.script(match access {
             Access::ReadOnce => return Ok(()),
-            Access::Read => "BEGIN DEFERRED",
+            Access::Read | Access::ReadLong => "BEGIN DEFERRED",
             // Taking the write lock at once: a transaction that reads first and writes later would
             // fail in the middle where another writer came between.
             Access::Write | Access::Migrate => "BEGIN IMMEDIATE",

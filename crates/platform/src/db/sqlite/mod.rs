@@ -73,7 +73,7 @@ impl Sqlite {
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
         let pool = match access {
-            Access::Read | Access::ReadOnce => &self.readers,
+            Access::Read | Access::ReadOnce | Access::ReadLong => &self.readers,
             Access::Write | Access::Migrate => &self.writer,
         };
         let name = unit.name();
