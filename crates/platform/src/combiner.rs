@@ -262,9 +262,10 @@ impl<W: BatchWriter> Drain<W> {
             if entries.len() < COMPANY {
                 self.gather(&mut entries).await;
             }
-            queue_len.set(as_metric(self.waiting.len()));
+            queue_len.set(as_metric(entries.len().saturating_add(self.waiting.len())));
             batch_len.record(as_metric(entries.len()));
             self.answer(std::mem::take(&mut entries)).await;
+            queue_len.set(as_metric(self.waiting.len()));
         }
     }
 

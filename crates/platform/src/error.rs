@@ -104,11 +104,11 @@ fn failure(repeat: Repeat, error: &impl Classify, class: Class) -> Status {
         }
         Class::OutcomeUnknown { late: false } => {
             tracing::warn!(error = %chain(error), "outcome unknown");
-            match repeat {
-                Repeat::Safe => unavailable_for("the outcome is not known; ask again", RETRY_AFTER),
-                Repeat::Unsafe => Status::unavailable(
-                    "the outcome is not known; read what happened before you repeat",
-                ),
+            if repeat == Repeat::Safe {
+                unavailable_for("the outcome is not known; ask again", RETRY_AFTER)
+            } else {
+                let text = "the outcome is not known; read what happened before you repeat";
+                Status::unavailable(text)
             }
         }
     }

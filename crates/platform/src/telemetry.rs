@@ -28,6 +28,8 @@ const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How often the samples of histograms are put into their buckets; until then each is kept.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// How long a reader of the page may take once a drain began.
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
 /// Upper bounds of latency buckets, in seconds.
 const SECONDS: [f64; 14] = [
@@ -96,6 +98,13 @@ impl Metrics {
         };
         let page = get(|State(metrics): State<Self>| async move { metrics.render() });
         let routes = Router::new().route("/metrics", page).with_state(self);
+        let late = {
+            let shutdown = shutdown.clone();
+            async move {
+                shutdown.cancelled().await;
+                pause(DRAIN_LIMIT).await;
+            }
+        };
         let served = axum::serve(listener, routes)
             .with_graceful_shutdown(async move { shutdown.cancelled().await });
         tokio::select! {
@@ -105,6 +114,8 @@ impl Metrics {
                 }
             }
             () = upkeep => {}
+            // Somebody asked for half a page, and never for the rest.
+            () = late => {}
         }
     }
 }

@@ -87,3 +87,16 @@ async fn fetch(address: &str) -> anyhow::Result<String> {
     ensure!(page.starts_with("HTTP/1.1 200"), "{page}");
     Ok(page)
 }
+
+#[tokio::test]
+async fn a_drain_waits_for_nobody_who_says_nothing() -> anyhow::Result<()> {
+    let mut shop = Shop::open().await?;
+    let _silent = TcpStream::connect(("127.0.0.1", shop.port(Service::Order))).await?;
+    let mut half = TcpStream::connect(shop.metrics_page()?).await?;
+    half.write_all(b"GET /metrics HTTP/1.1\r\nHo").await?;
+    shop.terminate(None).await?;
+    let log = shop.log();
+    ensure!(!log.contains("still running"), "{log}");
+    shop.start().await?;
+    shop.expect_clean().await
+}

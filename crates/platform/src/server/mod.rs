@@ -4,28 +4,29 @@
 //! What happens around every call is in `shell.rs`: request id, language, deadline, load shedding,
 //! panics, metrics, and the statuses that the transport makes by itself.
 
+mod bodies;
+mod incoming;
 mod methods;
 mod shell;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::{Routes, RoutesBuilder};
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::Service;
 use types::Locale;
 
 use crate::clock::SharedClock;
-use crate::net::{Corked, Transport};
+use crate::net::Transport;
 use crate::tasks::Tasks;
+use incoming::incoming;
 use methods::Methods;
 use shell::Shell;
 
@@ -109,11 +110,7 @@ impl RunningService {
             tasks.begin_drain();
         };
         async move {
-            // The server's own setting does not reach a listener that is handed to it; without it
-            // every answer beside another waits for the caller's delayed acknowledgement.
-            let incoming = TcpIncoming::from(listener)
-                .with_nodelay(Some(true))
-                .map_ok(Corked::new);
+            let incoming = incoming(name, listener, shutdown.clone());
             let serving = transport().serve_with_incoming_shutdown(shell, incoming, draining);
             let limit = async {
                 shutdown.cancelled().await;

@@ -25,13 +25,20 @@ use crate::deadline::Deadline;
 use crate::error::{ERROR_ID, bug, shed};
 use crate::net::REQUEST_ID;
 use crate::random;
+use crate::server::bodies::{Held, Prompt};
 use crate::server::methods::{Method, Methods};
 
 /// The deadline of a call whose caller names none, and the latest that one can name.
 const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
 const DEADLINE_MAX: Duration = Duration::from_mins(1);
-/// How many calls a service works on at once; one more is refused at once.
+/// How many calls a service works on at once, answers that nobody has read included; one more is refused at once.
 const CALLS_MAX: usize = 4096;
+/// How many questions after its health besides. A service that refuses calls is not dead, and those who ask
+/// must not take it for that.
+const HEALTH_CALLS_MAX: usize = 256;
+const HEALTH: &str = "/grpc.health.v1.Health/";
+/// Its callers may take as long as they like between two questions.
+const REFLECTION: &str = "/grpc.reflection.";
 /// How much of a refused request is read, and how long that may take.
 const DISCARD_BYTES_MAX: usize = 16 * 1024;
 const DISCARD_LIMIT: Duration = Duration::from_millis(100);
@@ -46,6 +53,7 @@ pub(super) struct Shell {
     methods: Methods,
     routes: Routes,
     running: Arc<Semaphore>,
+    asked_for_health: Arc<Semaphore>,
 }
 
 impl Shell {
@@ -61,6 +69,7 @@ impl Shell {
             methods,
             routes,
             running: Arc::new(Semaphore::new(CALLS_MAX)),
+            asked_for_health: Arc::new(Semaphore::new(HEALTH_CALLS_MAX)),
         }
     }
 }
@@ -108,13 +117,24 @@ impl Shell {
 
     /// Sheds, limits and guards one call.
     async fn answer(mut self, deadline: Deadline, request: Request<Body>) -> Response<Body> {
-        let Ok(_permit) = self.running.clone().try_acquire_owned() else {
+        let path = request.uri().path();
+        let turns = if path.starts_with(HEALTH) {
+            &self.asked_for_health
+        } else {
+            &self.running
+        };
+        let Ok(turn) = Arc::clone(turns).try_acquire_owned() else {
             discard(request.into_body()).await;
             return shed().into_http();
         };
+        let request = if path.starts_with(REFLECTION) {
+            request
+        } else {
+            request.map(Prompt::body)
+        };
         let call = AssertUnwindSafe(self.routes.call(request)).catch_unwind();
         match deadline.within(call).await {
-            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Ok(response))) => response.map(|body| Held::body(body, turn)),
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_panic)) => bug(&HandlerPanicked).into_http(),
             Err(_) => Status::deadline_exceeded("the deadline passed; the outcome is not known")
@@ -149,9 +169,10 @@ struct HandlerPanicked;
 
 fn context_of(headers: &HeaderMap, default: Locale) -> CallContext {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let locale = text("accept-language")
-        .and_then(Locale::preferred)
-        .unwrap_or(default);
+    // A list may come in several lines.
+    let languages = headers.get_all("accept-language").iter();
+    let languages: Vec<_> = languages.filter_map(|value| value.to_str().ok()).collect();
+    let locale = Locale::preferred(&languages.join(",")).unwrap_or(default);
     let wait = text("grpc-timeout")
         .and_then(parse_timeout)
         .unwrap_or(DEADLINE_DEFAULT);
@@ -250,16 +271,10 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_that_do_not_decode_are_the_callers_mistake() {
-        let (_, health) = tonic_health::server::health_reporter();
-        let methods = Methods::of("test", &[]);
-        let mut shell = Shell::new("test", Locale::Zh, methods, Routes::new(health));
+        let mut shell = new_shell();
         // A frame of three bytes that are no message.
         let garbage = axum::body::Body::from(&b"\0\0\0\0\x03\xff\xff\xff"[..]);
-        let request = Request::post("/grpc.health.v1.Health/Check")
-            .header("content-type", "application/grpc")
-            .body(Body::new(garbage))
-            .unwrap();
-        let response = shell.call(request).await.unwrap();
+        let response = shell.call(check(garbage)).await.unwrap();
         assert_eq!(response.headers()["grpc-status"], "3");
     }
 
@@ -275,18 +290,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_refused_request_is_read_to_its_end_but_not_for_ever() {
-        let (_, health) = tonic_health::server::health_reporter();
-        let mut shell = Shell::new(
-            "test",
-            Locale::Zh,
-            Methods::of("test", &[]),
-            Routes::new(health),
-        );
+        let mut shell = new_shell();
         shell.running = Arc::new(Semaphore::new(0));
         let taken = Arc::new(AtomicUsize::new(0));
-        let silent = Body::new(axum::body::Body::from_stream(futures::stream::pending::<
-            Result<Bytes, Infallible>,
-        >()));
+        let silent = Body::new(silence());
         let bodies = [
             (counted(3, &taken), 3),
             (counted(1_000, &taken), 3 + 17),
@@ -297,6 +304,88 @@ mod tests {
             assert_eq!(response.headers()["grpc-status"], "14");
             assert_eq!(taken.load(Ordering::SeqCst), expected);
         }
+    }
+
+    fn new_shell() -> Shell {
+        let (_, health) = tonic_health::server::health_reporter();
+        Shell::new(
+            "test",
+            Locale::Zh,
+            Methods::of("test", &[]),
+            Routes::new(health),
+        )
+    }
+
+    /// A question after its health, whose body is `body`.
+    fn check(body: axum::body::Body) -> Request<Body> {
+        Request::post("/grpc.health.v1.Health/Check")
+            .header("content-type", "application/grpc")
+            .body(Body::new(body))
+            .unwrap()
+    }
+
+    fn empty_message() -> axum::body::Body {
+        axum::body::Body::from(&b"\0\0\0\0\0"[..])
+    }
+
+    fn silence() -> axum::body::Body {
+        axum::body::Body::from_stream(futures::stream::pending::<Result<Bytes, Infallible>>())
+    }
+
+    /// The status of an answer, which is read to its end.
+    async fn status_of(response: Response<Body>) -> String {
+        let (parts, mut body) = response.into_parts();
+        let mut status = parts.headers.get("grpc-status").cloned();
+        while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            let trailers = frame.trailers_ref();
+            status = trailers.map_or(status, |trailers| trailers.get("grpc-status").cloned());
+        }
+        status.unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn who_refuses_calls_still_says_that_it_is_well() {
+        let mut shell = new_shell();
+        shell.running = Arc::new(Semaphore::new(0));
+        let response = shell.call(check(empty_message())).await.unwrap();
+        assert_eq!(status_of(response).await, "0");
+    }
+
+    #[tokio::test]
+    async fn an_answer_keeps_its_turn_until_it_is_read() {
+        let mut shell = new_shell();
+        shell.asked_for_health = Arc::new(Semaphore::new(1));
+        let unread = shell.call(check(empty_message())).await.unwrap();
+        let refused = shell.call(check(empty_message())).await.unwrap();
+        assert_eq!(status_of(refused).await, "14");
+        assert_eq!(status_of(unread).await, "0");
+        let next = shell.call(check(empty_message())).await.unwrap();
+        assert_eq!(status_of(next).await, "0");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_never_comes_gives_its_turn_back() {
+        let mut shell = new_shell();
+        shell.asked_for_health = Arc::new(Semaphore::new(1));
+        let mut request = check(silence());
+        let patient = HeaderValue::from_static("60S");
+        request.headers_mut().insert("grpc-timeout", patient);
+        let begun = tokio::time::Instant::now();
+        let response = shell.call(request).await.unwrap();
+        assert_eq!(status_of(response).await, "4");
+        assert!(begun.elapsed() < Duration::from_secs(6));
+        let next = shell.call(check(empty_message())).await.unwrap();
+        assert_eq!(status_of(next).await, "0");
+    }
+
+    #[test]
+    fn languages_may_come_in_several_lines() {
+        let mut headers = HeaderMap::new();
+        for language in ["fr", "zh;q=0.3", "en;q=0.5"] {
+            headers.append("accept-language", HeaderValue::from_static(language));
+        }
+        assert_eq!(context_of(&headers, Locale::Zh).locale, Locale::En);
+        assert_eq!(context_of(&HeaderMap::new(), Locale::Zh).locale, Locale::Zh);
     }
 
     #[test]
