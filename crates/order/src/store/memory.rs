@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -123,8 +124,11 @@ impl Store for MemoryStore {
         };
         let total = count(state.rows.orders().filter(wanted));
         let skipped = usize::try_from(page.offset()).unwrap_or(usize::MAX);
-        let newest_first = state.rows.orders().rev().filter(wanted).skip(skipped);
+        let mut newest_first: Vec<_> = state.rows.orders().filter(wanted).collect();
+        newest_first.sort_by_key(|order| Reverse((order.created_at, order.id)));
         let listed = newest_first
+            .into_iter()
+            .skip(skipped)
             .take(as_len(page.size()))
             .map(|order| state.detail(order));
         Ok((listed.collect(), total))

@@ -1,6 +1,9 @@
-//! Proves that replicas on one database share the work: ids never collide, keys make one
+//! Proves that replicas on one database share the work: ids never collide, lists go by time, keys make one
 //! order, a storm leaves orders and stock in agreement, and a restart loses nothing.
 
+use std::time::Duration;
+
+use api::order::v1::ListOrdersRequest;
 use futures::future::join_all;
 
 use crate::fakes::Act;
@@ -28,6 +31,37 @@ async fn numbers_never_collide_and_a_key_makes_one_order() -> anyhow::Result<()>
     }
     assert_eq!(world.inventory.held_in_all(), 20 * 3);
     for shop in replicas {
+        shop.close().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_lists_sees_the_newest_first_whichever_replica_made_it() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let [first, second] = [world.open().await?, world.open().await?];
+    let mut made = Vec::new();
+    // The second to write takes the higher ids, and keeps them for later.
+    for shop in [&first, &second, &second, &first, &second, &first] {
+        made.push(shop.create_one().await.order_no);
+        world.clock.advance(Duration::from_millis(1));
+    }
+    made.reverse();
+    for user_id in [1, 0] {
+        let request = ListOrdersRequest {
+            user_id,
+            ..ListOrdersRequest::default()
+        };
+        let listed = first
+            .client
+            .clone()
+            .list_orders(request)
+            .await?
+            .into_inner();
+        let listed: Vec<_> = listed.orders.into_iter().map(|one| one.order_no).collect();
+        assert_eq!(listed, made, "of user {user_id}");
+    }
+    for shop in [first, second] {
         shop.close().await?;
     }
     Ok(())

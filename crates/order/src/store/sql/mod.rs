@@ -32,12 +32,20 @@ pub(crate) use items::read_items_between;
 pub(crate) use orders::read_orders_after;
 
 /// The schema, step by step.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "orders, their items, history and tasks",
-    sqlite: include_str!("../../../migrations/sqlite/0001_init.sql"),
-    mysql: include_str!("../../../migrations/mysql/0001_init.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "orders, their items, history and tasks",
+        sqlite: include_str!("../../../migrations/sqlite/0001_init.sql"),
+        mysql: include_str!("../../../migrations/mysql/0001_init.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "lists by the time of creation",
+        sqlite: include_str!("../../../migrations/sqlite/0002_newest_first.sql"),
+        mysql: include_str!("../../../migrations/mysql/0002_newest_first.sql"),
+    },
+];
 
 /// Orders in a SQL database.
 pub struct SqlStore {

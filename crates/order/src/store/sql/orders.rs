@@ -204,7 +204,7 @@ pub(super) async fn list(
 ) -> Result<Vec<Order>, DbError> {
     const SELECT: &str = concat!("SELECT ", columns!(), " FROM orders WHERE");
     let (condition, mut args) = listed(filter);
-    let sql = format!("{SELECT} {condition} ORDER BY id DESC LIMIT ? OFFSET ?");
+    let sql = format!("{SELECT} {condition} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?");
     let offset = i64::try_from(page.offset()).unwrap_or(i64::MAX);
     args.extend(args![page.size(), offset]);
     tx.query(&sql, args).await?.iter().map(read_order).collect()
