@@ -27,7 +27,9 @@ pub(crate) fn start(
         }};
     }
     repeat!("recover_creations", timing.recover_every, recover_creations);
-    repeat!("run_due_tasks", timing.run_tasks_every, run_due_tasks);
+    let every = timing.run_tasks_every;
+    repeat!("run_tasks_of_inventory", every, run_tasks_of_inventory);
+    repeat!("run_tasks_of_payment", every, run_tasks_of_payment);
     repeat!("sweep_deadlines", timing.sweep_every, sweep_deadlines);
     repeat!("expire_orders", timing.expire_every, expire_due);
     repeat!("follow_payments", timing.follow_every, follow_payments);

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use order::domain::{HistoryRow, Order, OrderDetail, Stage, Task};
+use order::domain::{HistoryRow, Order, OrderDetail, Stage, Task, TaskKind};
 use order::store::{DueOrder, Health, OrderFilter};
 use payment::store::Measures;
 use platform::combiner::Batch;
@@ -113,8 +113,13 @@ impl order::store::Store for Faulty<order::store::MemoryStore> {
         self.read(Step::OrderRead(OrderRead::DueOrders), read).await
     }
 
-    async fn due_tasks(&self, now: UnixMillis, limit: u32) -> Result<Vec<Task>, DbError> {
-        let read = self.store.due_tasks(now, limit);
+    async fn due_tasks(
+        &self,
+        kinds: &'static [TaskKind],
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<Task>, DbError> {
+        let read = self.store.due_tasks(kinds, now, limit);
         self.read(Step::OrderRead(OrderRead::DueTasks), read).await
     }
 

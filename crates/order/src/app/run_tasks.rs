@@ -20,7 +20,8 @@ use crate::config::Timing;
 use crate::domain::{Task, TaskKind, TaskStep, retry_wait};
 use crate::store::Writer;
 
-/// How many tasks are carried out at once.
+/// How many tasks each of the others carries out at once: one that hangs must not hold up what the other has to
+/// do.
 const RUNNING_MAX: usize = 64;
 
 /// Runs tasks. A cheap handle.
@@ -32,7 +33,8 @@ pub(crate) struct TaskRunner {
     clock: SharedClock,
     tasks: Tasks,
     timing: Timing,
-    permits: Arc<Semaphore>,
+    of_inventory: Arc<Semaphore>,
+    of_payment: Arc<Semaphore>,
 }
 
 impl TaskRunner {
@@ -44,7 +46,16 @@ impl TaskRunner {
             clock: Arc::clone(clock),
             tasks: tasks.clone(),
             timing: parts.timing,
-            permits: Arc::new(Semaphore::new(RUNNING_MAX)),
+            of_inventory: Arc::new(Semaphore::new(RUNNING_MAX)),
+            of_payment: Arc::new(Semaphore::new(RUNNING_MAX)),
+        }
+    }
+
+    /// The hands of whoever carries out tasks of this kind.
+    const fn permits(&self, kind: TaskKind) -> &Arc<Semaphore> {
+        match kind {
+            TaskKind::Release | TaskKind::Commit => &self.of_inventory,
+            TaskKind::Refund => &self.of_payment,
         }
     }
 
@@ -67,7 +78,7 @@ impl TaskRunner {
 
     #[tracing::instrument(skip_all, fields(task = task.key.kind.name(), order.id = task.key.order_id.get()))]
     async fn run(&self, task: &Task) {
-        let Ok(_permit) = self.permits.acquire().await else {
+        let Ok(_permit) = self.permits(task.key.kind).acquire().await else {
             return;
         };
         // The wait for a permit may have outlasted the lease: then it is another's.
@@ -136,11 +147,23 @@ impl TaskRunner {
 }
 
 impl App {
-    /// One round of the poller: takes due tasks, as many as there are hands for, and runs them.
-    pub(crate) async fn run_due_tasks(&self) {
+    /// One round of the poller of what inventory has to do.
+    pub(crate) async fn run_tasks_of_inventory(&self) {
+        self.run_due_tasks(&TaskKind::OF_INVENTORY, &self.runner.of_inventory)
+            .await;
+    }
+
+    /// One round of the poller of what payment has to do.
+    pub(crate) async fn run_tasks_of_payment(&self) {
+        self.run_due_tasks(&TaskKind::OF_PAYMENT, &self.runner.of_payment)
+            .await;
+    }
+
+    /// Takes due tasks, as many as there are hands for, and runs them.
+    async fn run_due_tasks(&self, kinds: &'static [TaskKind], hands: &Semaphore) {
         loop {
-            let hands = u32::try_from(self.runner.permits.available_permits()).unwrap_or(0);
-            let due = match self.store.due_tasks(self.clock.now(), hands).await {
+            let hands = u32::try_from(hands.available_permits()).unwrap_or(0);
+            let due = match self.store.due_tasks(kinds, self.clock.now(), hands).await {
                 Ok(due) => due,
                 Err(error) => {
                     tracing::warn!(%error, "due tasks could not be read");

@@ -13,7 +13,7 @@ use platform::args;
 use platform::db::{Database, DbError};
 use types::{OrderId, OrderStatus, UnixMillis};
 
-use crate::domain::{HistoryRow, Item, Order, Stage, Task};
+use crate::domain::{HistoryRow, Item, Order, Stage, Task, TaskKind};
 use crate::store::{SqlStore, Store, read_history_between, read_items_between, read_orders_after};
 
 pub use faults::{Fault, find_faults};
@@ -103,7 +103,9 @@ fn assemble(
 /// those that are parked.
 pub async fn read_tasks(database: &Database) -> Result<Vec<Task>, DbError> {
     let store = SqlStore::new(database.clone());
-    let mut tasks = store.due_tasks(END_OF_TIME, TASKS_MAX).await?;
+    let mut tasks = store
+        .due_tasks(&TaskKind::ALL, END_OF_TIME, TASKS_MAX)
+        .await?;
     tasks.append(&mut store.parked_tasks(TASKS_MAX).await?);
     Ok(tasks)
 }

@@ -28,6 +28,10 @@ pub enum TaskKind {
 impl TaskKind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Release, Self::Commit, Self::Refund];
+    /// Those that inventory carries out.
+    pub const OF_INVENTORY: [Self; 2] = [Self::Release, Self::Commit];
+    /// Those that payment carries out.
+    pub const OF_PAYMENT: [Self; 1] = [Self::Refund];
 
     /// The number in the database.
     pub const fn number(self) -> i32 {

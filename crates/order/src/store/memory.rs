@@ -8,7 +8,7 @@ use platform::db::DbError;
 use types::{IdempotencyKey, OrderId, OrderNo, OrderStatus, Page, UnixMillis, UserId};
 
 use super::{DueOrder, Health, OrderFilter, Store};
-use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Rows, Stage, Task};
+use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Rows, Stage, Task, TaskKind};
 
 /// Orders in memory: the model that the SQL stores are held against, and the simulation's store.
 ///
@@ -157,9 +157,15 @@ impl Store for MemoryStore {
         Ok(due)
     }
 
-    async fn due_tasks(&self, now: UnixMillis, limit: u32) -> Result<Vec<Task>, DbError> {
+    async fn due_tasks(
+        &self,
+        kinds: &'static [TaskKind],
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<Task>, DbError> {
         let state = self.state();
-        let is_due = |task: &&Task| !task.parked && task.due_at <= now;
+        let is_due =
+            |task: &&Task| kinds.contains(&task.key.kind) && !task.parked && task.due_at <= now;
         let mut due: Vec<_> = state.rows.tasks().filter(is_due).cloned().collect();
         due.sort_by_key(|task| (task.due_at, task.key));
         due.truncate(as_len(limit));

@@ -17,7 +17,7 @@ use platform::combiner::Batch;
 use platform::db::DbError;
 use types::{IdempotencyKey, OrderId, OrderNo, OrderStatus, Page, UnixMillis, UserId};
 
-use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task};
+use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task, TaskKind};
 
 pub use memory::{MemoryStore, Snapshot};
 pub(crate) use orders_by_number::OrdersByNumber;
@@ -94,8 +94,13 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<DueOrder>, DbError>;
 
-    /// Tasks due at or before `now` and not parked, soonest first, `limit` at most.
-    async fn due_tasks(&self, now: UnixMillis, limit: u32) -> Result<Vec<Task>, DbError>;
+    /// Tasks of these kinds that are due at or before `now` and not parked, soonest first, `limit` at most.
+    async fn due_tasks(
+        &self,
+        kinds: &'static [TaskKind],
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<Task>, DbError>;
 
     /// Parked tasks, oldest order first, `limit` at most.
     async fn parked_tasks(&self, limit: u32) -> Result<Vec<Task>, DbError>;

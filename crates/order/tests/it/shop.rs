@@ -9,7 +9,7 @@ use api::order::v1::*;
 use async_trait::async_trait;
 use order::clients::{CatalogGrpc, InventoryGrpc, PaymentGrpc};
 use order::delay_queue::{DelayQueue, EmbeddedQueue, RedisQueue};
-use order::domain::{LeaseStep, Op, Order, OrderDetail, Stage};
+use order::domain::{LeaseStep, Op, Order, OrderDetail, Stage, TaskKind};
 use order::store::{MIGRATIONS, SqlStore, Store};
 use order::{Parts, Timing};
 use platform::clock::ManualClock;
@@ -177,7 +177,12 @@ impl World {
     /// How many tasks are not done, parked ones included.
     pub(crate) async fn tasks_left(&self) -> usize {
         let far = self.clock_after(Duration::from_hours(1_000));
-        let due = self.store.due_tasks(far, 1_000).await.unwrap().len();
+        let due = self
+            .store
+            .due_tasks(&TaskKind::ALL, far, 1_000)
+            .await
+            .unwrap()
+            .len();
         due + self.store.parked_tasks(1_000).await.unwrap().len()
     }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use order::domain::{CancelCause, Op, REFUSALS_MAX, Stamp, TaskKind};
 use platform::clock::Clock;
 use platform::combiner::Batch;
@@ -123,7 +124,12 @@ async fn what_failed_is_not_tried_again_at_once() -> anyhow::Result<()> {
         let mut waits = Vec::new();
         for attempts in 1..=3 {
             let failed = eventually("a try failed", async || {
-                let tasks = shop.world.store.due_tasks(far, 10).await.unwrap();
+                let tasks = shop
+                    .world
+                    .store
+                    .due_tasks(&TaskKind::ALL, far, 10)
+                    .await
+                    .unwrap();
                 tasks.into_iter().find(|task| task.attempts == attempts)
             })
             .await;
@@ -169,6 +175,35 @@ async fn what_is_refused_again_and_again_is_parked_and_delays_nobody() -> anyhow
 }
 
 #[tokio::test]
+async fn an_inventory_that_hangs_holds_up_no_refund() -> anyhow::Result<()> {
+    let shop = Shop::new().await?;
+    shop.world.inventory.restock(1, 1_000);
+    let paid = shop.create_paid().await;
+    let unpaid = join_all((0..200).map(|_| shop.create(&[(1, 1)], ""))).await;
+    shop.world.inventory.releases.always(Act::Hang);
+    let unpaid: Vec<_> = unpaid.into_iter().collect::<Result<_, _>>()?;
+    // A cancellation is answered when its tasks had their first try.
+    let storm = join_all(unpaid.iter().map(|created| shop.cancel(&created.order_no)));
+    let in_the_midst_of_it = async {
+        eventually("all releases are to be done", async || {
+            (shop.world.tasks_left().await == unpaid.len()).then_some(())
+        })
+        .await;
+        let refunded = eventually("the money is back", async || {
+            let refunded = shop.world.payment.status(paid.order_id) == 3;
+            refunded.then(|| shop.world.inventory.releases.calls())
+        });
+        tokio::join!(shop.cancel(&paid.order_no), refunded)
+    };
+    let (_, (cancelled, releases)) = tokio::join!(storm, in_the_midst_of_it);
+    assert_eq!(cancelled?.code, 0);
+    // 64 releases run at once, for 3 s each: behind all of them the refund would have come after 192.
+    assert!(releases < 192, "{releases}");
+    shop.world.inventory.releases.always(Act::Serve);
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_unknown_is_never_parked() -> anyhow::Result<()> {
     let shop = Shop::new().await?;
     let created = shop.create_one().await;
@@ -179,7 +214,12 @@ async fn what_is_unknown_is_never_parked() -> anyhow::Result<()> {
     while shop.world.inventory.releases.calls() <= 20 {
         // Only when a try is written down: a clock that runs on takes the task from whoever is at it.
         written = eventually("it was tried once more", async || {
-            let tasks = shop.world.store.due_tasks(far, 1).await.ok()?;
+            let tasks = shop
+                .world
+                .store
+                .due_tasks(&TaskKind::ALL, far, 1)
+                .await
+                .ok()?;
             let attempts = tasks.first()?.attempts;
             (attempts > written).then_some(attempts)
         })

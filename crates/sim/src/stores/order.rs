@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use async_trait::async_trait;
-use order::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task};
+use order::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task, TaskKind};
 use order::store::{DueOrder, Health, MemoryStore, OrderFilter, Store};
 use platform::combiner::Batch;
 use platform::db::DbError;
@@ -61,8 +61,13 @@ impl Store for OrderDisk {
         self.0.read(read).await
     }
 
-    async fn due_tasks(&self, now: UnixMillis, limit: u32) -> Result<Vec<Task>, DbError> {
-        self.0.read(self.store().due_tasks(now, limit)).await
+    async fn due_tasks(
+        &self,
+        kinds: &'static [TaskKind],
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<Task>, DbError> {
+        self.0.read(self.store().due_tasks(kinds, now, limit)).await
     }
 
     async fn parked_tasks(&self, limit: u32) -> Result<Vec<Task>, DbError> {

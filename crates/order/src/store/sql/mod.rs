@@ -25,7 +25,9 @@ use types::{IdempotencyKey, OrderId, OrderNo, Page, UnixMillis, UserId};
 use made::Made;
 
 use super::{DueOrder, Health, OrderFilter, Store};
-use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Rows, Stage, Task, Touched};
+use crate::domain::{
+    HistoryRow, Op, Order, OrderDetail, Outcome, Rows, Stage, Task, TaskKind, Touched,
+};
 
 pub(crate) use history::read_history_between;
 pub(crate) use items::read_items_between;
@@ -176,10 +178,15 @@ impl Store for SqlStore {
             .await
     }
 
-    async fn due_tasks(&self, now: UnixMillis, limit: u32) -> Result<Vec<Task>, DbError> {
+    async fn due_tasks(
+        &self,
+        kinds: &'static [TaskKind],
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<Task>, DbError> {
         self.db
             .read_once("due_tasks", move |tx| {
-                Box::pin(tasks::list_due(tx, now, limit))
+                Box::pin(tasks::list_due(tx, kinds, now, limit))
             })
             .await
     }

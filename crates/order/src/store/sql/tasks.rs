@@ -24,7 +24,7 @@ const SELECT_BY_ORDERS: &str =
 const SELECT_DUE: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM order_tasks WHERE parked = 0 AND due_at <= ? ORDER BY due_at, order_id, kind LIMIT ?"
+    " FROM order_tasks WHERE parked = 0 AND due_at <= ?"
 );
 
 const SELECT_PARKED: &str = concat!(
@@ -74,14 +74,16 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
 
 pub(super) async fn list_due(
     tx: &mut Tx,
+    kinds: &[TaskKind],
     now: UnixMillis,
     limit: u32,
 ) -> Result<Vec<Task>, DbError> {
-    tx.query(SELECT_DUE, args![now, limit])
-        .await?
-        .iter()
-        .map(read)
-        .collect()
+    let marks = vec!["?"; kinds.len()].join(", ");
+    let sql = format!("{SELECT_DUE} AND kind IN ({marks}) ORDER BY due_at, order_id, kind LIMIT ?");
+    let mut args = args![now];
+    args.extend(kinds.iter().map(|kind| Value::from(kind.number())));
+    args.extend(args![limit]);
+    tx.query(&sql, args).await?.iter().map(read).collect()
 }
 
 pub(super) async fn list_parked(tx: &mut Tx, limit: u32) -> Result<Vec<Task>, DbError> {

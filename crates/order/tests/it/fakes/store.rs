@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use order::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task};
+use order::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task, TaskKind};
 use order::store::{DueOrder, Health, OrderFilter, Store};
 use platform::combiner::Batch;
 use platform::db::DbError;
@@ -111,8 +111,13 @@ impl Store for FlakyStore {
         self.inner.due_orders(stage, until, after, limit).await
     }
 
-    async fn due_tasks(&self, now: UnixMillis, limit: u32) -> Result<Vec<Task>, DbError> {
-        self.inner.due_tasks(now, limit).await
+    async fn due_tasks(
+        &self,
+        kinds: &'static [TaskKind],
+        now: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<Task>, DbError> {
+        self.inner.due_tasks(kinds, now, limit).await
     }
 
     async fn parked_tasks(&self, limit: u32) -> Result<Vec<Task>, DbError> {

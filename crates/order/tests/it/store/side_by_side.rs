@@ -48,11 +48,11 @@ pub(super) async fn picture(store: &dyn Store) -> anyhow::Result<String> {
     }
     picture.push(format!(
         "due: {:?}",
-        store.due_tasks(at(1_000_000), 1000).await?
+        store.due_tasks(&TaskKind::ALL, at(1_000_000), 1000).await?
     ));
     picture.push(format!(
         "due first: {:?}",
-        store.due_tasks(at(5_003), 2).await?
+        store.due_tasks(&TaskKind::ALL, at(5_003), 2).await?
     ));
     for limit in [1, 1000] {
         picture.push(format!("parked: {:?}", store.parked_tasks(limit).await?));

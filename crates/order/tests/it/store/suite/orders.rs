@@ -103,7 +103,7 @@ pub(in crate::store) async fn a_transition_is_written_with_its_tasks_and_its_his
     let moves: Vec<_> = history.iter().map(|row| (row.from, row.to)).collect();
     let (pending, paid) = (OrderStatus::Pending, OrderStatus::Paid);
     assert_eq!(moves, [(pending, paid), (paid, OrderStatus::Cancelled)]);
-    let tasks = store.due_tasks(at(5_002), 10).await?;
+    let tasks = store.due_tasks(&TaskKind::ALL, at(5_002), 10).await?;
     assert_eq!(tasks.len(), 2);
     let recorded = &moved(&outcomes[0]).tasks;
     assert!(
@@ -111,7 +111,10 @@ pub(in crate::store) async fn a_transition_is_written_with_its_tasks_and_its_his
         "{tasks:?}"
     );
     assert!(
-        store.due_tasks(at(5_001), 10).await?.is_empty(),
+        store
+            .due_tasks(&TaskKind::ALL, at(5_001), 10)
+            .await?
+            .is_empty(),
         "their writer runs them first"
     );
     Ok(())

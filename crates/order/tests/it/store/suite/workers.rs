@@ -1,6 +1,6 @@
 //! What workers live on: deadlines, tasks, the feed, leases.
 
-use order::domain::REFUSALS_MAX;
+use order::domain::{REFUSALS_MAX, TaskKind};
 
 use super::*;
 
@@ -43,7 +43,10 @@ pub(in crate::store) async fn due_tasks_come_soonest_first_and_parked_ones_apart
     let release = |id, step| task(id, TaskKind::Release, step);
     apply(&*store, vec![release(1, fail(5_002, 9_000, false))]).await?;
     let due = async |now, limit| {
-        let tasks = store.due_tasks(at(now), limit).await.unwrap();
+        let tasks = store
+            .due_tasks(&TaskKind::ALL, at(now), limit)
+            .await
+            .unwrap();
         tasks
             .iter()
             .map(|task| task.key.order_id.get())
@@ -118,7 +121,7 @@ pub(in crate::store) async fn the_feed_moves_orders_and_cursor_together(
         vec![follow(vec![event(3, 77, PaymentStatus::Paid)])],
     )
     .await?;
-    let tasks = store.due_tasks(at(99_999), 10).await?;
+    let tasks = store.due_tasks(&TaskKind::ALL, at(99_999), 10).await?;
     let unknown = tasks
         .iter()
         .find(|task| task.key.kind == TaskKind::Refund)
@@ -242,7 +245,7 @@ pub(in crate::store) async fn race_pay_against_expiry(replicas: &[Arc<dyn Store>
             .order
             .stage;
         let kinds: Vec<_> = replicas[1]
-            .due_tasks(at(99_999), 1_000)
+            .due_tasks(&TaskKind::ALL, at(99_999), 1_000)
             .await?
             .iter()
             .filter(|task| task.key.order_id == order_id(id))
