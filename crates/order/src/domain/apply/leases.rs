@@ -2,7 +2,18 @@
 
 use std::sync::Arc;
 
+use types::UnixMillis;
+
 use crate::domain::{Lease, LeaseStep, Rows};
+
+/// Whether a lease until `end` is over for somebody who asks at `at` for one until `until`.
+///
+/// One that lasts far longer than anybody asks for was written by a clock that was ahead, and nobody may be left
+/// to renew it. Twice as long is allowed, for clocks that differ a little.
+fn has_run_out(end: UnixMillis, at: UnixMillis, until: UnixMillis) -> bool {
+    let usual = until.since(at);
+    end <= at || end > at.plus(usual.saturating_mul(2))
+}
 
 impl Rows {
     /// Whether `holder` holds the lease after the step.
@@ -16,7 +27,8 @@ impl Rows {
         let mine = current.is_some_and(|lease| lease.holder == *holder);
         match step {
             LeaseStep::Take { at, until } => {
-                let free = mine || current.is_none_or(|lease| lease.until <= *at);
+                let free =
+                    mine || current.is_none_or(|lease| has_run_out(lease.until, *at, *until));
                 if free {
                     self.leases.put(
                         name,
@@ -34,6 +46,28 @@ impl Rows {
                 }
                 false
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Proves when a lease is over: at its end, and at once where it lasts longer than anybody asks for.
+
+    use super::*;
+
+    #[test]
+    fn a_lease_is_over_at_its_end_or_where_it_has_none_in_sight() {
+        let at = UnixMillis::new;
+        for (end, is_over) in [
+            (999, true),
+            (1_000, true),
+            (1_001, false),
+            (1_200, false),
+            (1_201, true),
+            (i64::MAX, true),
+        ] {
+            assert_eq!(has_run_out(at(end), at(1_000), at(1_100)), is_over, "{end}");
         }
     }
 }
