@@ -20,8 +20,9 @@ pub fn checked_text(
 ) -> String {
     let text = text.trim();
     let chars = text.chars().count();
-    let allowed = |c: char| !c.is_control() || (rule.multiline && matches!(c, '\t' | '\n' | '\r'));
-    if !text.chars().all(allowed) {
+    let allowed = |c: char| !c.is_control() || (rule.multiline && matches!(c, '\t' | '\n'));
+    // Some write a newline in two characters.
+    if !text.replace("\r\n", "\n").chars().all(allowed) {
         violations.add(field, "must not hold control characters");
     } else if chars == 0 && rule.chars_min > 0 {
         violations.add(field, "must not be empty");
@@ -63,16 +64,25 @@ mod tests {
             );
             assert_eq!(violations.is_empty(), fine, "{text:?}");
         }
-        let mut violations = Violations::default();
-        checked_text(
-            "d",
-            "a\tb",
-            TextRule {
-                multiline: true,
-                ..rule
-            },
-            &mut violations,
-        );
-        assert!(violations.is_empty());
+    }
+
+    #[test]
+    fn a_text_of_several_lines_may_end_them_either_way() {
+        let rule = TextRule {
+            chars_min: 0,
+            chars_max: 9,
+            multiline: true,
+        };
+        for (text, fine) in [
+            ("a\tb", true),
+            ("a\nb", true),
+            ("a\r\nb", true),
+            ("a\rb", false),
+            ("a\0b", false),
+        ] {
+            let mut violations = Violations::default();
+            checked_text("book.description", text, rule, &mut violations);
+            assert_eq!(violations.is_empty(), fine, "{text:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@ use std::ops::Bound;
 
 use types::{BookId, Isbn, Page};
 
-use super::text::{Reading, contains, lookups_of, parts_of_key, read, terms_of};
+use super::text::{Reading, contains, fold, lookups_of, parts_of_key, read, terms_of};
 use crate::domain::Listing;
 
 /// Why a book was found; the better reason comes first.
@@ -11,7 +11,9 @@ use crate::domain::Listing;
 pub(crate) enum Rank {
     /// The keyword is the book's ISBN.
     Isbn,
-    /// The keyword is the title.
+    /// The keyword is the title, mark for mark.
+    TitleIs,
+    /// The keyword reads as the title does: `三体` and `《三体》`.
     TitleEquals,
     /// The title starts with the keyword.
     TitleStarts,
@@ -24,8 +26,9 @@ pub(crate) enum Rank {
 }
 
 impl Rank {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Isbn,
+        Self::TitleIs,
         Self::TitleEquals,
         Self::TitleStarts,
         Self::TitleContains,
@@ -58,6 +61,9 @@ pub struct Index {
 /// A book as it is indexed.
 #[derive(Debug)]
 struct Entry {
+    /// The title with its marks, folded.
+    spelled: Box<str>,
+    /// The keys of its readings.
     title: Box<[Box<str>]>,
     author: Box<[Box<str>]>,
     isbn: Option<Isbn>,
@@ -77,6 +83,7 @@ impl Index {
             return;
         }
         let entry = Entry {
+            spelled: fold(&listing.title).into(),
             title: keys_of(&listing.title),
             author: keys_of(&listing.author),
             isbn: listing.isbn.clone(),
@@ -134,7 +141,7 @@ impl Index {
 
     /// The books found, one list a rank, each ascending.
     fn ranked(&self, keyword: &str) -> Vec<Vec<BookId>> {
-        let wanted = read(keyword);
+        let (wanted, spelled) = (read(keyword), fold(keyword));
         let by_isbn = Isbn::new(keyword).and_then(|isbn| self.isbns.get(&isbn).copied());
 
         let mut candidates: Vec<BookId> = by_isbn.into_iter().collect();
@@ -151,6 +158,8 @@ impl Index {
             };
             let rank = if by_isbn == Some(id) {
                 Some(Rank::Isbn)
+            } else if *entry.spelled == *spelled {
+                Some(Rank::TitleIs)
             } else {
                 entry.rank(&wanted)
             };

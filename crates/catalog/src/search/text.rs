@@ -134,7 +134,7 @@ pub(super) fn is_cjk(c: char) -> bool {
 }
 
 /// Takes case, accents, full-width and other compatibility forms out of `text`.
-fn fold(text: &str) -> String {
+pub(super) fn fold(text: &str) -> String {
     text.trim()
         .nfkd()
         // Latin, Greek and Cyrillic accents; the marks of kana stay and are composed again.

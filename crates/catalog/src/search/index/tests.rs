@@ -178,6 +178,24 @@ fn an_isbn_that_changed_hands_is_found_with_its_new_owner_in_either_order() {
 }
 
 #[test]
+fn a_title_that_is_the_keyword_comes_before_those_that_read_like_it() {
+    let mut index = Index::default();
+    for (id, title) in [
+        (1, "《三体》"),
+        (2, "三 体"),
+        (3, "三体"),
+        (4, "Go-Book"),
+        (5, "go book"),
+    ] {
+        index.put(&listing(id, title, "佚名", ""));
+    }
+    assert_eq!(found(&index, " 三体 "), [3, 1, 2]);
+    assert_eq!(found(&index, "《三体》"), [1, 2, 3]);
+    assert_eq!(found(&index, "Go Book"), [5, 4]);
+    assert_eq!(found(&index, "go-book"), [4, 5]);
+}
+
+#[test]
 fn an_index_emptied_holds_nothing() {
     let mut index = library();
     for id in 1..=17 {
@@ -197,6 +215,9 @@ fn text() -> impl Strategy<Value = String> {
 
 /// The rank of a book by reading its title and author as a person would, without an index.
 fn rank_by_reading(keyword: &str, title: &str, author: &str) -> Option<Rank> {
+    if title == keyword {
+        return Some(Rank::TitleIs);
+    }
     let (keyword_text, title, author) = (squeeze(keyword), squeeze(title), squeeze(author));
     let words_in = |word: &str| {
         let word: Vec<char> = word.chars().collect();
