@@ -77,7 +77,8 @@ fn judge_pair(
     let is_older = payment.is_some_and(|payment| payment.updated_at < order.created_at);
     let stage = order.stage.name();
     match order.stage {
-        Stage::Live(OrderStatus::Pending) if refunded && !is_older => {
+        // Nor one that is noted as gone back: it came for an order that was still being made.
+        Stage::Live(OrderStatus::Pending) if refunded && !is_older && !order.refunded => {
             doubt(Invariant::OrderHasMoney, format!("{stage}, and {state}"));
         }
         Stage::Live(OrderStatus::Paid) => {
@@ -253,6 +254,9 @@ mod tests {
         let mut facts = sound();
         pay(&mut facts, PENDING, PaymentStatus::Refunded);
         only(&facts, Invariant::OrderHasMoney);
+        order_mut(&mut facts, PENDING).refunded = true;
+        assert_eq!(found(&facts), []);
+        order_mut(&mut facts, PENDING).refunded = false;
         order_mut(&mut facts, PENDING).created_at = NOW.plus(Duration::from_millis(1));
         assert_eq!(found(&facts), []);
     }

@@ -93,13 +93,24 @@ impl App {
                 let saga = async move { app.make_order(&context, &wanted, None).await };
                 self.carry_through("create_order", saga).await
             }
-            Some(request) => {
+            Some(request) => loop {
                 let twins = (wanted.user_id, request.key.clone(), request.fingerprint);
-                let saga = || async move { app.make_order(&context, &wanted, Some(request)).await };
-                self.creations
+                let (app, own, wanted) = (Arc::clone(&app), context.clone(), wanted.clone());
+                let request = request.clone();
+                let mut is_own = false;
+                let saga = || {
+                    is_own = true;
+                    async move { app.make_order(&own, &wanted, Some(request)).await }
+                };
+                let run = self
+                    .creations
                     .run(&self.tasks, "create_order", twins, saga)
-                    .await?
-            }
+                    .await?;
+                // A twin's run ends by the twin's deadline: whoever has more time goes on.
+                if is_own || !is_late(&run) || time_to_answer(&context).has_passed() {
+                    return run;
+                }
+            },
         }
     }
 
@@ -282,6 +293,14 @@ fn not_written(error: WriteError) -> OrderError {
         | Class::TooLate
         | Class::Bug => OrderError::Write(error),
     }
+}
+
+/// Whether it was a deadline that ended the run.
+fn is_late(run: &Result<Created, OrderError>) -> bool {
+    matches!(
+        run.as_ref().map_err(Classify::class),
+        Err(Class::TooLate | Class::OutcomeUnknown { late: true })
+    )
 }
 
 fn count_saga(result: &'static str) {

@@ -52,6 +52,26 @@ async fn a_deduction_that_hangs_ends_with_its_callers_patience() -> anyhow::Resu
 }
 
 #[tokio::test]
+async fn a_twin_with_more_patience_goes_on_where_the_first_one_ended() -> anyhow::Result<()> {
+    let shop = Shop::new().await?;
+    shop.world.inventory.deducts.next([Act::Hang]);
+    let request = |wait| within(wait, create_request(1, &[(1, 2), (2, 1)], "k"));
+    let (mut hasty, mut patient) = (shop.client.clone(), shop.client.clone());
+    let first = hasty.create_order(request(Duration::from_secs(1)));
+    let second = async {
+        eventually("the first is at it", async || {
+            (shop.world.inventory.deducts.calls() == 1).then_some(())
+        })
+        .await;
+        patient.create_order(request(Duration::from_secs(30))).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert!(ran_late(&first.unwrap_err()));
+    assert_whole(&shop, &second?.into_inner()).await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn too_little_stock_for_certain_leaves_no_trace() -> anyhow::Result<()> {
     let shop = Shop::new().await?;
     assert_eq!(shop.create(&[(1, 1), (2, 101)], "").await?.code, 40100);
