@@ -47,8 +47,8 @@ impl Config {
 
 /// Every interval and limit of the service's workers and sagas.
 ///
-/// What a killed replica held passes on within 10 s: no lease and the interval at which others look
-/// for it come near that together.
+/// What a killed replica held passes on within 10 s: each lease, and the interval at which others look for one
+/// that has run out, stay well below that together.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
     /// How long an order waits for its payment.

@@ -1,8 +1,7 @@
 //! Orders: the saga that makes them, the state machine that moves them, the outbox that has the
 //! other services follow, the timeout that ends them, the feed that brings their money.
 //!
-//! Owns: `order_db`. An order is PENDING exactly while inventory holds its items and nobody has
-//! paid; every transition is a compare-and-set; what another service has to do because of one is
+//! Owns: `order_db`. The items of an order that is PENDING or PAID are held; every transition is a compare-and-set; what another service has to do because of one is
 //! recorded in the same transaction and retried until it is done.
 //! Never does: touch another service's database; take an unknown outcome for a yes or a no; call
 //! anybody inside a transaction; let a caller cancel what was begun.
@@ -18,7 +17,7 @@ pub mod delay_queue;
 pub mod domain;
 mod error;
 mod grpc;
-mod repair;
+mod resume;
 pub mod store;
 mod workers;
 
@@ -33,7 +32,7 @@ use platform::server::{REQUEST_BYTES_MAX, RunningService, ServiceDeps};
 use platform::tasks::Tasks;
 
 pub use config::{Config, Timing};
-pub use repair::resume_parked_tasks;
+pub use resume::resume_parked_tasks;
 pub use store::MIGRATIONS;
 
 use app::App;

@@ -1,7 +1,7 @@
 //! Time, as an argument.
 //!
 //! [`Clock`] tells what o'clock it is, for what is stored and judged; [`pause`] waits, for workers.
-//! Nothing else in the program reads the time or sleeps.
+//! Nothing else in the program reads the time of day or sleeps.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

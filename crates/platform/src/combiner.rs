@@ -3,8 +3,8 @@
 //! A transaction a request costs a commit a request: an fsync, round trips, a turn at the lock of a
 //! hot row. Here requests put their operation in a bounded queue and wait; one writer drains all
 //! that is waiting, applies the batch in one transaction, and answers everybody. Nobody waits for a
-//! batch to fill, but where few wait all who are ready to submit come along: under light load a batch is
-//! one operation, under heavy load batches grow by themselves. After Hendler, Incze, Shavit and Tzafrir,
+//! batch to fill: under light load a batch is one operation, under heavy load batches grow by themselves. Where few
+//! wait, tasks that are ready to run get their turn first, so that whoever is about to submit comes along. After Hendler, Incze, Shavit and Tzafrir,
 //! "Flat combining and the synchronization-parallelism tradeoff" (SPAA 2010), with a database in
 //! place of the data structure.
 //!
@@ -16,9 +16,11 @@
 //! - the writer is a task of its own: a caller that goes away leaves a whole effect, or none.
 
 use std::ops::{Deref, Range};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -29,9 +31,9 @@ use crate::deadline::Deadline;
 use crate::error::{Class, Classify};
 use crate::huddle::gather;
 
-/// So many operations are worth a commit of their own: a writer that has them waits for no more, and whoever
-/// was answered just now comes back while it writes.
-const COMPANY: usize = 24;
+/// A batch of this length is worth its commit: its writer waits for no more, and whoever was answered just now
+/// comes back while it writes.
+const BATCH_LEN_ENOUGH: usize = 24;
 
 /// Operations that one transaction applies: a cheap handle on a slice.
 #[derive(Debug)]
@@ -259,7 +261,7 @@ impl<W: BatchWriter> Drain<W> {
                     continue;
                 }
             }
-            if entries.len() < COMPANY {
+            if entries.len() < BATCH_LEN_ENOUGH {
                 self.gather(&mut entries).await;
             }
             queue_len.set(as_metric(entries.len().saturating_add(self.waiting.len())));
@@ -316,7 +318,10 @@ impl<W: BatchWriter> Drain<W> {
     async fn write(&self, batch: Batch<W::Op>) -> Result<Vec<W::Out>, DbError> {
         let len = batch.len();
         let writing = self.writer.write(batch.clone());
-        let outs = crash::within(batch.iter().map(W::name), writing).await?;
+        let writing = crash::within(batch.iter().map(W::name), writing);
+        // A writer that died would answer nobody ever again, while the service says that it is well.
+        let outs = AssertUnwindSafe(writing).catch_unwind().await;
+        let outs = outs.unwrap_or_else(|_| Err(panicked(self.name)))?;
         if outs.len() == len {
             Ok(outs)
         } else {
@@ -341,6 +346,12 @@ fn short() -> DbError {
 fn tell<Out>(answer: Answer<Out>, outcome: Result<Out, WriteError>) {
     // A caller that went away does not want to know.
     drop(answer.send(outcome));
+}
+
+/// What was sent to the database before may have been committed.
+fn panicked(combiner: &'static str) -> DbError {
+    tracing::error!(combiner, "a batch panicked");
+    DbError::OutcomeUnknown("the writer panicked".to_owned())
 }
 
 /// A length as a metric's value.

@@ -1,4 +1,4 @@
-//! One question for all who ask at the same moment.
+//! Request coalescing: one question for all who ask at the same moment.
 //!
 //! Callers that were answered together ask together. The first of them lets the others come along and asks
 //! for all; questions that come later have a huddle of their own, so nobody waits for an answer that is

@@ -79,6 +79,8 @@ where
         if let Some(answer) = flights.get(&key) {
             return answer.clone();
         }
+        // Should this panic, nothing has been begun.
+        let work = work();
         let (answered, answer) = oneshot::channel();
         let answer = answer.shared();
         flights.insert(key.clone(), answer.clone());
@@ -86,7 +88,6 @@ where
             flights: Arc::clone(&self.flights),
             key,
         };
-        let work = work();
         tasks.spawn(name, async move {
             let value = work.await;
             // The key is free before the answer is heard, so that whoever hears it and asks again

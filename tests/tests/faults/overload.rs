@@ -10,6 +10,9 @@ use futures::future::{join_all, try_join};
 use rusqlite::Connection;
 use testkit::eventually;
 use tonic::{Code, Request};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
 use crate::LONG;
@@ -17,6 +20,7 @@ use crate::LONG;
 /// How many connections callers have; a server takes about a thousand calls at once on each.
 const CONNECTIONS: usize = 10;
 const CALLS_EACH: usize = 900;
+const DEDUCT: &str = "/inventory.v1.InventoryService/DeductStock";
 /// How many calls a service works on at once.
 const TAKEN_MAX: usize = 4096;
 
@@ -55,6 +59,11 @@ async fn callers_that_are_too_many_are_refused_at_once_and_nothing_is_lost() -> 
             (tally.refused.load(Ordering::SeqCst) >= surplus).then_some(())
         })
         .await;
+        // Who refuses calls is well all the same, and says so.
+        let asked = HealthCheckRequest::default();
+        let mut health = HealthClient::new(shop.clients()?.channel_of(DEDUCT));
+        let said = health.check(asked).await?.into_inner().status();
+        ensure!(said == ServingStatus::Serving, "{said:?}");
         rival.execute_batch("ROLLBACK")?;
         anyhow::Ok(())
     };

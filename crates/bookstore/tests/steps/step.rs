@@ -2,7 +2,7 @@
 //! a gateway or of a queue that is new does not compile here, or is missed by a test, until it has a
 //! name below; with the name it gets every treatment.
 
-use order::domain::{CancelCause, Cause, LeaseStep, TaskStep};
+use order::domain::{AbandonedBy, CancelCause, LeaseStep, TaskStep};
 
 macro_rules! steps {
     ($(#[$doc:meta])* $name:ident { $($variant:ident),+ $(,)? }) => {
@@ -109,9 +109,9 @@ impl OrderStep {
             Op::Insert(_) => Self::Insert,
             Op::Confirm { .. } => Self::Confirm,
             Op::Drop { .. } => Self::Drop,
-            Op::Abandon { cause, .. } => match cause {
-                Cause::Asked => Self::CallOff,
-                Cause::Overdue => Self::Recover,
+            Op::Abandon { by, .. } => match by {
+                AbandonedBy::Creator => Self::CallOff,
+                AbandonedBy::Recovery => Self::Recover,
             },
             Op::Cancel { why, .. } => match why {
                 // The last two are written by the feed's own step alone.

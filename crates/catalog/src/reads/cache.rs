@@ -35,6 +35,10 @@ pub(crate) struct BookCache {
 }
 
 /// What had been announced about a book when a reader set out.
+///
+/// The greatest revision of its whole stripe is enough: the ticket is taken before the store is asked, revisions
+/// become visible in their order, and none is announced before it is committed. So what the store answers is at
+/// least as new as the ticket; and where the stripe has moved on since, a newer state may be there, of whichever book.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ticket {
     announced: i64,

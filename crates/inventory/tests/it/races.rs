@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use testkit::eventually;
 use tonic::Code;
 
 use crate::harness::{
@@ -215,11 +216,16 @@ async fn a_drain_finishes_what_was_accepted() {
         })
     });
     let calls: Vec<_> = calls.collect();
+    eventually("the first is answered", async || {
+        (service.balance(1).await.0 > 1000).then_some(())
+    })
+    .await;
     let home = service.stop().await;
     let mut acknowledged = 0;
     for call in calls {
         acknowledged += i32::from(call.await.unwrap());
     }
+    assert!(acknowledged > 0);
     let service = TestService::start_on(home).await;
     let (quantity, _) = service.balance(1).await;
     assert!(

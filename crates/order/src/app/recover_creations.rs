@@ -5,7 +5,7 @@ use platform::deadline::Deadline;
 use types::UnixMillis;
 
 use super::{App, BACKGROUND_LIMIT};
-use crate::domain::{Cause, Op, Stage, Verdict};
+use crate::domain::{AbandonedBy, Op, Stage, Verdict};
 use crate::store::DueOrder;
 
 /// How many orders are looked at in one go.
@@ -46,7 +46,7 @@ impl App {
     async fn abandon_overdue(&self, order: DueOrder, now: UnixMillis) {
         let abandon = Op::Abandon {
             id: order.id,
-            cause: Cause::Overdue,
+            by: AbandonedBy::Recovery,
             stamp: self.stamp(),
         };
         match self

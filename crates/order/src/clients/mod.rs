@@ -147,8 +147,7 @@ pub trait PaymentClient: Send + Sync + 'static {
     async fn watch(&self, after_event_id: u64) -> Result<PaymentFeed, Unanswered>;
 }
 
-/// A call that was not carried out for certain, or that may have been: to whoever has no use for
-/// the difference.
+/// A call that was certainly not carried out, or that may have been: for those who need not tell them apart.
 fn unanswered(service: &'static str, error: CallError) -> Unanswered {
     match error {
         CallError::Rejected(status) => Unanswered {

@@ -18,7 +18,7 @@ mod table;
 mod task;
 
 pub use basket::{Basket, ITEMS_MAX, Line, PricedBasket, Pricing, QUANTITY_MAX, Quote};
-pub use op::{Cause, FeedEvent, LeaseStep, NewOrder, Op, Receipt, Stamp, TaskStep};
+pub use op::{AbandonedBy, FeedEvent, LeaseStep, NewOrder, Op, Receipt, Stamp, TaskStep};
 pub use order::{CancelCause, Item, Order, OrderDetail, PaymentRef, RequestKey};
 pub use outcome::{Followed, Inserted, Moved, Outcome, Verdict};
 pub use rows::{HistoryRow, Lease, Rows, Touched};

@@ -13,13 +13,13 @@ pub struct Stamp {
     pub tasks_due_at: UnixMillis,
 }
 
-/// Who wants an order to end.
+/// Who calls a creation off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
-    /// Its creator or its owner: at any moment.
-    Asked,
-    /// A worker that found it overdue: only if it still is, by the operation's own stamp.
-    Overdue,
+pub enum AbandonedBy {
+    /// Its creator, at any moment.
+    Creator,
+    /// The recovery worker: only if its lease has run out, by the operation's own stamp.
+    Recovery,
 }
 
 /// An order to be written down before its stock is asked for.
@@ -139,8 +139,8 @@ pub enum Op {
     Abandon {
         /// Which.
         id: OrderId,
-        /// Who wants it.
-        cause: Cause,
+        /// Who calls it off.
+        by: AbandonedBy,
         /// When.
         stamp: Stamp,
     },

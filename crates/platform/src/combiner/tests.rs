@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::tasks::Tasks;
 
-/// Adds numbers, batch by batch; a batch waits at the gate. 13 is refused by the "database".
+/// Adds numbers, batch by batch; a batch waits at the gate. 13 is refused by the "database", at 666 it panics.
 struct Adder {
     /// Gets a permit for each batch that arrives at the gate.
     arrived: Semaphore,
@@ -28,6 +28,7 @@ impl BatchWriter for Arc<Adder> {
     async fn write(&self, batch: Batch<u64>) -> Result<Vec<u64>, DbError> {
         self.arrived.add_permits(1);
         self.gate.acquire().await.unwrap().forget();
+        assert!(!batch.contains(&666), "on purpose");
         if batch.contains(&13) {
             return Err(DbError::Broken("unlucky".to_owned()));
         }
@@ -182,4 +183,16 @@ async fn a_caller_that_goes_away_leaves_a_whole_effect() {
     first.await.unwrap();
     combiner.close().await;
     assert_eq!(adder.batches.lock().unwrap().iter().sum::<usize>(), 2);
+}
+
+#[tokio::test]
+async fn a_batch_that_panics_is_in_doubt_and_the_next_one_is_written() {
+    let (combiner, adder) = adder(CombinerLimits::default());
+    adder.gate.add_permits(2);
+    let lost = combiner.submit(666, soon()).await;
+    assert!(
+        matches!(lost, Err(WriteError::Db(DbError::OutcomeUnknown(_)))),
+        "{lost:?}"
+    );
+    assert_eq!(combiner.submit(1, soon()).await.unwrap(), 2);
 }

@@ -1,4 +1,4 @@
-//! A request's body that can be taken back from an attempt that never touched it.
+//! A replayable request body: it can be taken back from an attempt that never touched it.
 //!
 //! Whether a failed attempt may have reached a server is not guessed from its error. The message is
 //! in the body; where nobody took a byte of it, nobody can have carried it out.

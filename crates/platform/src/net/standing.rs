@@ -1,4 +1,4 @@
-//! When an endpoint is asked no more, and for how long: rules without I/O and without a clock.
+//! Outlier ejection: when an endpoint is asked no more, and for how long. Rules without I/O and without a clock.
 
 use std::time::Duration;
 

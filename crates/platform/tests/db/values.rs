@@ -1,4 +1,4 @@
-//! Values, and keys that are text.
+//! Values as they come back, and keys that are there already.
 
 use platform::args;
 use platform::db::{DbError, Value};
@@ -51,7 +51,7 @@ async fn values_come_back_as_they_went_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_compare_byte_for_byte_and_a_duplicate_rolls_all_back() {
+async fn a_duplicate_rolls_all_back() {
     on_all(|url| async move {
         let database = open(&url).await;
         insert(&database, 1, 1).await.unwrap();

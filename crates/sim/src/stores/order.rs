@@ -105,7 +105,7 @@ fn name_op(op: &Op) -> String {
         Op::Insert(new) => format!("insert {}", new.id),
         Op::Confirm { id, .. } => format!("confirm {id}"),
         Op::Drop { id } => format!("drop {id}"),
-        Op::Abandon { id, cause, .. } => format!("abandon {id} {cause:?}"),
+        Op::Abandon { id, by, .. } => format!("abandon {id} {by:?}"),
         Op::Cancel { id, why, .. } => format!("cancel {id} {why:?}"),
         Op::Ship { id, .. } => format!("ship {id}"),
         Op::Complete { id, .. } => format!("complete {id}"),

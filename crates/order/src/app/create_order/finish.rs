@@ -8,7 +8,7 @@ use types::OrderId;
 
 use super::{Created, WAIT_FIRST, WAIT_MAX, count_saga};
 use crate::app::{App, BACKGROUND_LIMIT, count_queue_failure};
-use crate::domain::{Cause, Op, Order, Verdict};
+use crate::domain::{AbandonedBy, Op, Order, Verdict};
 use crate::error::OrderError;
 use crate::store::DueOrder;
 
@@ -81,7 +81,7 @@ impl App {
     ) -> Result<Created, OrderError> {
         let abandon = Op::Abandon {
             id: created.id,
-            cause: Cause::Asked,
+            by: AbandonedBy::Creator,
             stamp: self.stamp(),
         };
         let deadline = Deadline::after(BACKGROUND_LIMIT);

@@ -38,7 +38,7 @@ use crate::error::OrderError;
 /// The first wait before a step is asked again; it doubles up to `WAIT_MAX`.
 const WAIT_FIRST: Duration = Duration::from_millis(50);
 const WAIT_MAX: Duration = Duration::from_millis(500);
-/// How often a twin on another replica is looked after.
+/// How often a twin on another replica is looked for.
 const TWIN_WAIT: Duration = Duration::from_millis(50);
 
 /// What somebody wants to order.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use types::{OrderId, OrderStatus, UnixMillis};
 
 use crate::domain::{
-    Cause, Inserted, Moved, NewOrder, Order, Rows, Stage, Stamp, TaskKind, Verdict,
+    AbandonedBy, Inserted, Moved, NewOrder, Order, Rows, Stage, Stamp, TaskKind, Verdict,
 };
 
 impl Rows {
@@ -63,11 +63,13 @@ impl Rows {
         })
     }
 
-    pub(super) fn abandon(&mut self, id: OrderId, cause: Cause, stamp: Stamp) -> Option<Moved> {
+    pub(super) fn abandon(&mut self, id: OrderId, by: AbandonedBy, stamp: Stamp) -> Option<Moved> {
         let order = self.orders.get(&id)?;
-        let verdict = match (order.stage, cause) {
-            (Stage::Creating, Cause::Overdue) if order.expire_at > stamp.at => Verdict::NotDue,
-            (Stage::Creating, Cause::Asked | Cause::Overdue) => Verdict::Now,
+        let verdict = match (order.stage, by) {
+            (Stage::Creating, AbandonedBy::Recovery) if order.expire_at > stamp.at => {
+                Verdict::NotDue
+            }
+            (Stage::Creating, AbandonedBy::Creator | AbandonedBy::Recovery) => Verdict::Now,
             (Stage::Abandoned, _) => Verdict::Before,
             (Stage::Live(_), _) => Verdict::Illegal,
         };

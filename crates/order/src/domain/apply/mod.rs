@@ -22,7 +22,7 @@ impl Rows {
             Op::Insert(new) => Outcome::Insert(self.insert(new)),
             Op::Confirm { id, at, expire_at } => moved(self.confirm(*id, *at, *expire_at)),
             Op::Drop { id } => moved(self.drop_order(*id)),
-            Op::Abandon { id, cause, stamp } => moved(self.abandon(*id, *cause, *stamp)),
+            Op::Abandon { id, by, stamp } => moved(self.abandon(*id, *by, *stamp)),
             Op::Cancel { id, why, stamp } => moved(self.cancel(*id, why, *stamp)),
             Op::Ship { id, stamp } => moved(self.ship(*id, *stamp)),
             Op::Complete { id, at } => moved(self.complete(*id, *at)),

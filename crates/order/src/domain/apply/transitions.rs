@@ -9,13 +9,13 @@ use crate::domain::{
 impl Rows {
     pub(super) fn cancel(&mut self, id: OrderId, why: &CancelCause, stamp: Stamp) -> Option<Moved> {
         let order = self.live_order(id)?;
-        let overdue = matches!(why, CancelCause::Expired);
+        let by_timeout = matches!(why, CancelCause::Expired);
         let verdict = match order.stage {
-            Stage::Live(OrderStatus::Pending) if overdue && order.expire_at > stamp.at => {
+            Stage::Live(OrderStatus::Pending) if by_timeout && order.expire_at > stamp.at => {
                 Verdict::NotDue
             }
             // The timeout is for unpaid orders: a payment that came first has won.
-            Stage::Live(OrderStatus::Paid) if overdue => Verdict::Illegal,
+            Stage::Live(OrderStatus::Paid) if by_timeout => Verdict::Illegal,
             from => step(from, OrderStatus::Cancelled),
         };
         let mut tasks = Vec::new();

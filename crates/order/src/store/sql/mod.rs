@@ -3,15 +3,16 @@
 //! A batch is one transaction: load what its operations touch, let the rules decide, save what
 //! changed. Rows are locked in one order everywhere: orders by ascending id, then tasks, leases and
 //! the cursor; so no two batches can wait for each other. Creations that are confirmed by memory
-//! (`made.rs`) come late, and are nobody else's but in need: then the server ends one of the two, which is tried again.
+//! (`remembered.rs`) are locked last. Only recovery and the feed may touch those too: where that ends in a circle the
+//! server ends one of the two, which is tried again.
 
 mod feed_cursors;
 mod history;
 mod ids;
 mod items;
 mod leases;
-mod made;
 mod orders;
+mod remembered;
 mod tasks;
 
 use std::ops::Range;
@@ -22,7 +23,7 @@ use platform::combiner::Batch;
 use platform::db::{Database, DbError, Migration, Tx};
 use types::{IdempotencyKey, OrderId, OrderNo, Page, UnixMillis, UserId};
 
-use made::Made;
+use remembered::Made;
 
 use super::{DueOrder, Health, OrderFilter, Store};
 use crate::domain::{

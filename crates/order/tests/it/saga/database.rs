@@ -60,7 +60,7 @@ async fn a_calling_off_that_fails_is_left_to_recovery() -> anyhow::Result<()> {
             matches!(
                 op,
                 Op::Abandon {
-                    cause: Cause::Asked,
+                    by: AbandonedBy::Creator,
                     ..
                 }
             )

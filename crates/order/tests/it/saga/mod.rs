@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::order::v1::{CreateOrderResponse, ListOrdersRequest};
-use order::domain::{Cause, NewOrder, Op, RequestKey, Stage, Stamp};
+use order::domain::{AbandonedBy, NewOrder, Op, RequestKey, Stage, Stamp};
 use platform::clock::Clock;
 use platform::combiner::Batch;
 use testkit::eventually;

@@ -135,7 +135,7 @@ async fn what_recovery_abandons_is_given_back_once_also_when_it_is_told_twice() 
     };
     let abandon = || Op::Abandon {
         id,
-        cause: Cause::Overdue,
+        by: AbandonedBy::Recovery,
         stamp,
     };
     world

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use order::domain::{
-    Basket, CancelCause, Cause, FeedEvent, Item, LeaseStep, NewOrder, Op, Receipt, RequestKey,
-    Stamp, TaskKey, TaskKind, TaskStep,
+    AbandonedBy, Basket, CancelCause, FeedEvent, Item, LeaseStep, NewOrder, Op, Receipt,
+    RequestKey, Stamp, TaskKey, TaskKind, TaskStep,
 };
 use types::{
     BookId, Fen, IdempotencyKey, OrderId, OrderNo, PaymentNo, PaymentStatus, Quantity, UnixMillis,
@@ -81,10 +81,10 @@ pub(crate) fn drop_order(id: u64) -> Op {
     Op::Drop { id: order_id(id) }
 }
 
-pub(crate) fn abandon(id: u64, cause: Cause, now: i64) -> Op {
+pub(crate) fn abandon(id: u64, by: AbandonedBy, now: i64) -> Op {
     Op::Abandon {
         id: order_id(id),
-        cause,
+        by,
         stamp: stamp(now),
     }
 }

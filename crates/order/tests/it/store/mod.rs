@@ -6,7 +6,7 @@ mod side_by_side;
 mod suite;
 
 use anyhow::Context;
-use order::domain::{Cause, Outcome, Stage, Verdict};
+use order::domain::{AbandonedBy, Outcome, Stage, Verdict};
 use order::store::MemoryStore;
 use testkit::TestDatabase;
 use types::OrderStatus;
@@ -143,7 +143,7 @@ async fn a_creation_called_off_elsewhere_is_not_confirmed_on(
 ) -> anyhow::Result<()> {
     let (creator, recovery) = (open_store(home).await?, open_store(home).await?);
     suite::apply(&*creator, vec![insert(1, 7, None), insert(2, 7, None)]).await?;
-    suite::apply(&*recovery, vec![abandon(1, Cause::Overdue, 20_000)]).await?;
+    suite::apply(&*recovery, vec![abandon(1, AbandonedBy::Recovery, 20_000)]).await?;
     let outcomes = suite::apply(&*creator, vec![confirm(1, 50_000), confirm(2, 50_000)]).await?;
     let verdicts = outcomes.iter().map(|outcome| match outcome {
         Outcome::Move(Some(moved)) => Some(moved.verdict),

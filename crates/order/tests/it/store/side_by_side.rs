@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use order::domain::{Cause, LeaseStep, Op, Stage, TaskKind, TaskStep};
+use order::domain::{AbandonedBy, LeaseStep, Op, Stage, TaskKind, TaskStep};
 use order::store::{MemoryStore, OrderFilter, Store};
 use platform::combiner::Batch;
 use proptest::prelude::*;
@@ -133,8 +133,8 @@ impl Script {
                 match what {
                     0 | 1 => confirm(id, number),
                     2 => drop_order(id),
-                    3 if number % 4 == 0 => abandon(id, Cause::Asked, number * 10),
-                    3 => abandon(id, Cause::Overdue, number * 10),
+                    3 if number % 4 == 0 => abandon(id, AbandonedBy::Creator, number * 10),
+                    3 => abandon(id, AbandonedBy::Recovery, number * 10),
                     4 => cancel(id),
                     5 => expire(id, number),
                     6 => ship(id),

@@ -65,7 +65,7 @@ fn an_abandoned_order_frees_its_key() {
     let asked = request("k", &[(1, 5)]);
     let mut rows = Rows::default();
     rows.apply(&new_order(1, Some(asked.clone())));
-    rows.apply(&abandon(1, Cause::Asked, 1));
+    rows.apply(&abandon(1, AbandonedBy::Creator, 1));
     assert_eq!(
         rows.apply(&new_order(2, Some(asked))),
         Outcome::Insert(Inserted::New)

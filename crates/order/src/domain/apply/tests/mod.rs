@@ -14,9 +14,9 @@ use types::{
 };
 
 use crate::domain::{
-    Basket, CancelCause, Cause, FeedEvent, Followed, Inserted, Item, LeaseStep, Moved, NewOrder,
-    Op, Outcome, REFUSALS_MAX, Receipt, RequestKey, Rows, Stage, Stamp, TaskKey, TaskKind,
-    TaskStep, Verdict, is_legal,
+    AbandonedBy, Basket, CancelCause, FeedEvent, Followed, Inserted, Item, LeaseStep, Moved,
+    NewOrder, Op, Outcome, REFUSALS_MAX, Receipt, RequestKey, Rows, Stage, Stamp, TaskKey,
+    TaskKind, TaskStep, Verdict, is_legal,
 };
 
 const TOTAL: i64 = 500;
@@ -94,10 +94,10 @@ fn expire(id: u64, now: i64) -> Op {
     }
 }
 
-fn abandon(id: u64, cause: Cause, now: i64) -> Op {
+fn abandon(id: u64, by: AbandonedBy, now: i64) -> Op {
     Op::Abandon {
         id: order(id),
-        cause,
+        by,
         stamp: stamp(now),
     }
 }
@@ -167,7 +167,7 @@ fn rows_at(stage: Stage) -> Rows {
     let mut rows = Rows::default();
     let path: &[Op] = match stage {
         Stage::Creating => &[],
-        Stage::Abandoned => &[abandon(1, Cause::Asked, 1)],
+        Stage::Abandoned => &[abandon(1, AbandonedBy::Creator, 1)],
         Stage::Live(OrderStatus::Pending) => &[confirm(1)],
         Stage::Live(OrderStatus::Cancelled) => &[confirm(1), cancel(1)],
         Stage::Live(OrderStatus::Paid) => &[confirm(1), pay(1, TOTAL)],

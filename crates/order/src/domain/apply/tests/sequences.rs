@@ -12,8 +12,9 @@ fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         id.clone().prop_map(confirm),
         id.clone().prop_map(|id| Op::Drop { id: order(id) }),
-        (id.clone(), 0_i64..20_000).prop_map(|(id, now)| abandon(id, Cause::Overdue, now)),
-        id.clone().prop_map(|id| abandon(id, Cause::Asked, 1)),
+        (id.clone(), 0_i64..20_000).prop_map(|(id, now)| abandon(id, AbandonedBy::Recovery, now)),
+        id.clone()
+            .prop_map(|id| abandon(id, AbandonedBy::Creator, 1)),
         id.clone().prop_map(cancel),
         (id.clone(), 0_i64..2_000).prop_map(|(id, now)| expire(id, now)),
         id.clone().prop_map(ship),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use order::domain::{
-    CancelCause, Cause, Followed, Inserted, LeaseStep, Moved, Op, Outcome, Stage, TaskKind,
+    AbandonedBy, CancelCause, Followed, Inserted, LeaseStep, Moved, Op, Outcome, Stage, TaskKind,
     TaskStep, Verdict,
 };
 use order::store::{DueOrder, Health, OrderFilter, Store};
@@ -56,7 +56,11 @@ pub(super) async fn fill(store: &dyn Store) -> anyhow::Result<String> {
         vec![cancel(3), pay(4, TOTAL), pay(5, TOTAL), pay(6, TOTAL)],
     )
     .await?;
-    apply(store, vec![ship(5), ship(6), abandon(7, Cause::Asked, 8)]).await?;
+    apply(
+        store,
+        vec![ship(5), ship(6), abandon(7, AbandonedBy::Creator, 8)],
+    )
+    .await?;
     apply(
         store,
         vec![

@@ -163,7 +163,7 @@ pub(in crate::store) async fn a_key_freed_in_a_batch_is_taken_in_the_same_batch(
     apply(&*store, first).await?;
     let batch = vec![
         drop_order(1),
-        abandon(2, Cause::Asked, 1),
+        abandon(2, AbandonedBy::Creator, 1),
         insert(3, 1, Some(dropped.clone())),
         insert(4, 1, Some(abandoned.clone())),
     ];
