@@ -143,11 +143,13 @@ pub(crate) fn malformed(violations: &Violations) -> Status {
 
 /// What a call hears that is turned away at the door.
 pub(crate) fn shed() -> Status {
+    busy("too many calls at once; nothing happened")
+}
+
+/// `UNAVAILABLE` for want of room: to come back, and not at once with all others.
+pub(crate) fn busy(text: &str) -> Status {
     let (shortest, longest) = RETRY_SHED_AFTER;
-    unavailable_for(
-        "too many calls at once; nothing happened",
-        random::wait_between(shortest, longest),
-    )
+    unavailable_for(text, random::wait_between(shortest, longest))
 }
 
 /// `UNAVAILABLE`, and how long to wait before a repeat, which does no harm.

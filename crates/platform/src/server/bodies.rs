@@ -1,17 +1,22 @@
 //! Bodies with bounds on how long they may take.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use futures::future::BoxFuture;
-use http_body::{Frame, SizeHint};
+use futures::FutureExt;
+use futures::future::{BoxFuture, poll_fn};
+use http::Response;
+use http_body::{Body as _, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 use tonic::Status;
 use tonic::body::Body;
 
 use crate::clock::pause;
+use crate::error::busy;
 
 /// How long a request may take to arrive once somebody waits for the rest of it.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(5);
@@ -62,16 +67,76 @@ impl http_body::Body for Prompt {
     }
 }
 
+/// How many bytes of a service's answers may wait for their readers.
+const UNREAD_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Up to this length an answer is always given: all those of writes, whose effect cannot be taken back, are shorter,
+/// and the turns bound how many there are.
+const SMALL: usize = 64 * 1024;
+
+/// What is said in place of an answer that nobody has room for.
+const TOO_MUCH: &str = "too much waits to be read";
+
+/// The bytes of a service's answers that wait for their readers.
+#[derive(Clone, Default)]
+pub(super) struct Unread(Arc<AtomicUsize>);
+
 /// An answer that keeps its call's turn until it is read: a caller who reads nothing must not be answered without
-/// end.
+/// end. The turns bound how many answers wait, [`Unread`] how much they hold.
 pub(super) struct Held {
     body: Body,
+    /// What the body gave already.
+    next: Option<Frame<Bytes>>,
+    /// How much of it waits.
+    len: usize,
+    unread: Unread,
     _turn: OwnedSemaphorePermit,
 }
 
 impl Held {
-    pub(super) fn body(body: Body, turn: OwnedSemaphorePermit) -> Body {
-        Body::new(Self { body, _turn: turn })
+    /// Encodes the answer, so that its length is known, and refuses it where too much waits already.
+    pub(super) fn answer(
+        response: Response<Body>,
+        turn: OwnedSemaphorePermit,
+        unread: &Unread,
+    ) -> Response<Body> {
+        let (parts, mut body) = response.into_parts();
+        // A stream that has nothing to say yet is polled again by whoever sends it.
+        let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).now_or_never();
+        let next = match next {
+            Some(Some(Ok(frame))) => Some(frame),
+            Some(Some(Err(status))) => return status.into_http(),
+            Some(None) | None => None,
+        };
+        let mut held = Self {
+            body,
+            next: None,
+            len: 0,
+            unread: unread.clone(),
+            _turn: turn,
+        };
+        if !held.note(
+            next.as_ref()
+                .and_then(Frame::data_ref)
+                .map_or(0, Bytes::len),
+        ) {
+            return busy(TOO_MUCH).into_http();
+        }
+        held.next = next;
+        Response::from_parts(parts, Body::new(held))
+    }
+
+    /// What came before has been sent, and `len` bytes wait now; whether there is room for them.
+    fn note(&mut self, len: usize) -> bool {
+        self.unread.0.fetch_sub(self.len, Ordering::Relaxed);
+        let before = self.unread.0.fetch_add(len, Ordering::Relaxed);
+        self.len = len;
+        len <= SMALL || before.saturating_add(len) <= UNREAD_BYTES_MAX
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.unread.0.fetch_sub(self.len, Ordering::Relaxed);
     }
 }
 
@@ -83,14 +148,67 @@ impl http_body::Body for Held {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        if let Some(first) = self.next.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let len = match &frame {
+            Some(Ok(frame)) => frame.data_ref().map_or(0, Bytes::len),
+            Some(Err(_)) | None => 0,
+        };
+        self.note(len);
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.next.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        match &self.next {
+            // Nobody asks before the first frame but to know whether there is any.
+            Some(_) => SizeHint::default(),
+            None => self.body.size_hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Proves that answers are bounded by what waits, and by nothing else.
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn answer(len: usize, turns: &Arc<Semaphore>, unread: &Unread) -> Response<Body> {
+        let body = axum::body::Body::from(vec![0; len]);
+        let turn = Arc::clone(turns).try_acquire_owned().unwrap();
+        Held::answer(Response::new(Body::new(body)), turn, unread)
+    }
+
+    async fn next_len(response: &mut Response<Body>) -> Option<usize> {
+        let body = response.body_mut();
+        let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await?;
+        Some(frame.unwrap().data_ref().map_or(0, Bytes::len))
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_bounded_and_what_was_read_waits_no_more() {
+        let (turns, unread) = (Arc::new(Semaphore::new(8)), Unread::default());
+        let half = UNREAD_BYTES_MAX / 2;
+        let mut first = answer(half, &turns, &unread);
+        let _second = answer(half, &turns, &unread);
+        let _small = answer(SMALL, &turns, &unread);
+        let refused = answer(SMALL + 1, &turns, &unread);
+        assert_eq!(refused.headers()["grpc-status"], "14");
+        assert_eq!(turns.available_permits(), 5, "it keeps no turn");
+        assert_eq!(next_len(&mut first).await, Some(half));
+        assert_eq!(next_len(&mut first).await, None);
+        let mut third = answer(half - SMALL, &turns, &unread);
+        assert_eq!(next_len(&mut third).await, Some(half - SMALL));
+        drop((first, third));
+        assert_eq!(unread.0.load(Ordering::Relaxed), half + SMALL);
+        assert_eq!(turns.available_permits(), 6);
     }
 }

@@ -25,7 +25,7 @@ use crate::deadline::Deadline;
 use crate::error::{ERROR_ID, bug, shed};
 use crate::net::REQUEST_ID;
 use crate::random;
-use crate::server::bodies::{Held, Prompt};
+use crate::server::bodies::{Held, Prompt, Unread};
 use crate::server::methods::{Method, Methods};
 
 /// The deadline of a call whose caller names none, and the latest that one can name.
@@ -54,6 +54,7 @@ pub(super) struct Shell {
     routes: Routes,
     running: Arc<Semaphore>,
     asked_for_health: Arc<Semaphore>,
+    unread: Unread,
 }
 
 impl Shell {
@@ -70,6 +71,7 @@ impl Shell {
             routes,
             running: Arc::new(Semaphore::new(CALLS_MAX)),
             asked_for_health: Arc::new(Semaphore::new(HEALTH_CALLS_MAX)),
+            unread: Unread::default(),
         }
     }
 }
@@ -134,7 +136,7 @@ impl Shell {
         };
         let call = AssertUnwindSafe(self.routes.call(request)).catch_unwind();
         match deadline.within(call).await {
-            Ok(Ok(Ok(response))) => response.map(|body| Held::body(body, turn)),
+            Ok(Ok(Ok(response))) => Held::answer(response, turn, &self.unread),
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_panic)) => bug(&HandlerPanicked).into_http(),
             Err(_) => Status::deadline_exceeded("the deadline passed; the outcome is not known")
