@@ -224,6 +224,15 @@ mod tests {
         assert!(error.contains("WORKERS"), "{error}");
     }
 
+    #[test]
+    fn the_file_of_all_keys_can_be_given_again() {
+        let Source { name, yaml } = DEFAULTS;
+        Config::read(Some(Source { name, yaml }), [], Path::new("data")).unwrap();
+        // As people shorten it.
+        let yaml = "locale: en\norder:\n  # listen: 127.0.0.1:9005\nconsul: { token: '' }\ntelemetry: { otlp: '' }";
+        Config::read(Some(Source { name, yaml }), [], Path::new("data")).unwrap();
+    }
+
     #[cfg(unix)]
     #[test]
     fn foreign_variables_need_not_be_text() {

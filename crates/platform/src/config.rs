@@ -1,5 +1,7 @@
 //! Configuration: defaults, then a file, then the environment, merged as one tree and read as typed
-//! structs. Every mistake is one line that names the key.
+//! structs. Every mistake is one line that names the key, and never repeats the value.
+
+mod mistake;
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::discovery::Address;
 use crate::redis::RedisUrl;
+use mistake::{EMPTY, Mistake};
 
 /// Variables with these prefixes belong to the tests.
 const FOREIGN_PREFIXES: [&str; 2] = ["BOOKSTORE_TEST_", "BOOKSTORE_REQUIRE_"];
@@ -72,7 +75,8 @@ pub struct Source<'a> {
 /// that start with `BOOKSTORE_`, `__` between levels.
 ///
 /// # Errors
-/// The first mistake: text that is not YAML, an unknown key or variable, a value of a wrong type.
+/// The first mistake: text that is not YAML, an unknown key or variable, nothing where a value belongs, a
+/// value of a wrong type.
 pub fn load<T: DeserializeOwned>(
     sources: &[Source<'_>],
     environment: impl IntoIterator<Item = (String, String)>,
@@ -80,29 +84,69 @@ pub fn load<T: DeserializeOwned>(
     let mut tree = Value::Object(Map::new());
     let mut complete = false;
     for source in sources {
+        let blame = |mistake: Mistake| {
+            let place = format!("{}: {}", source.name, mistake.key);
+            ConfigError::new(place, mistake.reason)
+        };
         let layer: Option<Value> = serde_saphyr::from_str(source.yaml)
             .map_err(|error| ConfigError::new(source.name, error))?;
-        merge(&mut tree, layer.unwrap_or(Value::Null));
+        merge(&mut tree, layer.unwrap_or(Value::Null), &mut Vec::new()).map_err(blame)?;
         // A layer over complete ones is checked at once, so that a mistake is blamed on its file.
         match read::<T>(tree.clone()) {
             Ok(_) => complete = true,
-            Err((key, reason)) if complete => {
-                return Err(ConfigError::new(format!("{}: {key}", source.name), reason));
-            }
+            Err(mistake) if complete => return Err(blame(mistake)),
             Err(_) => {}
         }
     }
     for (name, text) in environment {
-        let Some(path) = variable_path(&name) else {
-            continue;
-        };
-        let scalar = serde_saphyr::from_str(&text).unwrap_or(Value::String(text));
-        let mut with_variable = tree.clone();
-        merge(&mut with_variable, nested(&path, scalar));
-        read::<T>(with_variable.clone()).map_err(|(_, reason)| ConfigError::new(&name, reason))?;
-        tree = with_variable;
+        if let Some(path) = variable_path(&name) {
+            tree = with_variable::<T>(&tree, &path, text.trim())
+                .map_err(|reason| ConfigError::new(&name, reason))?;
+        }
     }
-    read(tree).map_err(|(key, reason)| ConfigError::new(key, reason))
+    read(tree).map_err(|mistake| ConfigError::new(mistake.key, mistake.reason))
+}
+
+/// `tree` with a variable over it, by the first of its meanings that can be read.
+fn with_variable<T: DeserializeOwned>(
+    tree: &Value,
+    path: &[String],
+    text: &str,
+) -> Result<Value, String> {
+    // Whoever wrote `DATABASE=$URL` meant what is missing, and no default.
+    let mut told = Mistake::empty(path);
+    for value in meanings(text) {
+        match with_value::<T>(tree, path, value) {
+            Ok(tree) => return Ok(tree),
+            // Of two meanings that are both wrong, the one that is of the right kind is the likelier.
+            Err(mistake) if told.is_of_kind || told.reason == EMPTY => told = mistake,
+            Err(_) => {}
+        }
+    }
+    Err(told.reason)
+}
+
+fn with_value<T: DeserializeOwned>(
+    tree: &Value,
+    path: &[String],
+    value: Value,
+) -> Result<Value, Mistake> {
+    let mut tree = tree.clone();
+    merge(&mut tree, nested(path, value), &mut Vec::new())?;
+    read::<T>(tree.clone())?;
+    Ok(tree)
+}
+
+/// What the text of a variable can mean, likeliest first: itself, for a token of digits is no number and has
+/// its zeros; else what YAML makes of it. Quotes around it are taken off, as files of variables have them.
+fn meanings(text: &str) -> Vec<Value> {
+    let itself = Value::String(text.to_owned());
+    match serde_saphyr::from_str(text) {
+        _ if text.is_empty() => Vec::new(),
+        Ok(Value::String(inner)) if text.starts_with(['"', '\'']) => vec![Value::String(inner)],
+        Ok(yaml) if yaml != itself => vec![itself, yaml],
+        Ok(_) | Err(_) => vec![itself],
+    }
 }
 
 /// `BOOKSTORE_ORDER__PAYMENT_TIMEOUT` is `[order, payment_timeout]`; `None` for what is not ours.
@@ -123,21 +167,27 @@ fn nested(path: &[String], value: Value) -> Value {
     })
 }
 
-fn merge(under: &mut Value, over: Value) {
+/// Lays `over` over `under`. Nothing over a section leaves it as it is; nothing over a value is a mistake.
+/// `path` leads to both.
+fn merge(under: &mut Value, over: Value, path: &mut Vec<String>) -> Result<(), Mistake> {
     match (under, over) {
-        (_, Value::Null) => {}
+        // Nothing was there, so the key is unknown: that is found out when all is read.
+        (Value::Object(_) | Value::Null, Value::Null) => {}
+        (_, Value::Null) => return Err(Mistake::empty(path)),
         (Value::Object(under), Value::Object(over)) => {
             for (key, value) in over {
-                merge(under.entry(key).or_insert(Value::Null), value);
+                path.push(key.clone());
+                merge(under.entry(key).or_insert(Value::Null), value, path)?;
+                path.pop();
             }
         }
         (under, over) => *under = over,
     }
+    Ok(())
 }
 
-fn read<T: DeserializeOwned>(tree: Value) -> Result<T, (String, String)> {
-    serde_path_to_error::deserialize(tree)
-        .map_err(|error| (error.path().to_string(), error.inner().to_string()))
+fn read<T: DeserializeOwned>(tree: Value) -> Result<T, Mistake> {
+    serde_path_to_error::deserialize(tree).map_err(Mistake::from)
 }
 
 macro_rules! from_text {
@@ -407,7 +457,7 @@ mod tests {
             (
                 "",
                 &[("BOOKSTORE_ORDER__RATE", "lots")],
-                "BOOKSTORE_ORDER__RATE: invalid type",
+                "BOOKSTORE_ORDER__RATE: must be a number, not a text",
             ),
             (
                 "",
@@ -419,6 +469,83 @@ mod tests {
             let error = load_with(yaml, variables).unwrap_err();
             assert!(error.starts_with(start), "{error}");
             assert!(!error.contains('\n'), "{error}");
+        }
+    }
+    #[test]
+    fn what_is_empty_is_refused_and_no_default() {
+        let refused = [
+            ("BOOKSTORE_ORDER__RATE", ""),
+            ("BOOKSTORE_ORDER__RATE", " \n"),
+            ("BOOKSTORE_ORDER__RATE", "~"),
+            ("BOOKSTORE_LOCALE", ""),
+            ("BOOKSTORE_ORDER", ""),
+        ];
+        for (name, text) in refused {
+            let error = load_with("", &[(name, text)]).unwrap_err();
+            assert_eq!(error, format!("{name}: is empty"));
+        }
+        for (yaml, key) in [
+            ("locale:", "locale"),
+            ("order: { rate: }", "order.rate"),
+            ("order: { payment_timeout: null }", "order.payment_timeout"),
+        ] {
+            let error = load_with(yaml, &[]).unwrap_err();
+            assert_eq!(error, format!("bookstore.yaml: {key}: is empty"));
+        }
+        assert!(load_with("order:", &[]).is_ok());
+        let text = load_with("locale: ''", &[]).unwrap();
+        assert_eq!(text.locale, "");
+        let quoted = load_with("", &[("BOOKSTORE_LOCALE", "''")]).unwrap();
+        assert_eq!(quoted.locale, "");
+    }
+
+    #[test]
+    fn a_text_of_a_variable_stays_as_it_stands() {
+        for text in [
+            "00123", "1e3", "0x10", "true", "null", "~", "no", "[a]", "a # b",
+        ] {
+            let root = load_with("", &[("BOOKSTORE_LOCALE", text)]).unwrap();
+            assert_eq!(root.locale, text);
+        }
+        // As files of variables have it, and secrets with the line break behind them.
+        for text in ["'00123'", "\"00123\"", "00123\n"] {
+            let root = load_with("", &[("BOOKSTORE_LOCALE", text)]).unwrap();
+            assert_eq!(root.locale, "00123");
+        }
+        let section = load_with("", &[("BOOKSTORE_ORDER", "{ rate: 1 }")]).unwrap();
+        assert_eq!(section.order.rate.to_string(), "1");
+    }
+
+    #[test]
+    fn no_mistake_repeats_what_was_given() {
+        let url = "mysql://root:s3cret@db/order_db";
+        let cases = [
+            ("BOOKSTORE_ORDER", "must be a section, not a text"),
+            ("BOOKSTORE_ORDER__RATE", "must be a number, not a text"),
+            ("BOOKSTORE_ORDER__PAYMENT_TIMEOUT", "must be a duration"),
+        ];
+        for (name, reason) in cases {
+            let error = load_with("", &[(name, url)]).unwrap_err();
+            assert!(error.starts_with(&format!("{name}: {reason}")), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+        for yaml in [
+            format!("order: {url}"),
+            format!("order: [{url}]"),
+            format!("order: {{ rate: '{url}' }}"),
+            format!("order: {{ rate: ['{url}'] }}"),
+            format!("order: {{ {url} }}"),
+            format!("order: {url}: 1"),
+            format!("order: {{ '{url}': 1 }}"),
+            "order: *s3cret".to_owned(),
+            "order: !s3cret x".to_owned(),
+            "order: \"\\s3cret\"".to_owned(),
+            format!("order: \"{url}"),
+            url.to_owned(),
+        ] {
+            let error = load_with(&yaml, &[]).unwrap_err();
+            assert!(error.starts_with("bookstore.yaml: "), "{error}");
+            assert!(!error.contains("s3cret"), "{yaml}: {error}");
         }
     }
 }

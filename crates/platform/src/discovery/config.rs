@@ -91,14 +91,14 @@ impl fmt::Debug for Secret {
 }
 
 impl<'de> Deserialize<'de> for Secret {
-    /// Takes any scalar: YAML reads a token of digits as a number, and serde's own complaint about
-    /// that would show it.
+    /// Takes a text. YAML reads a token of digits without quotes as a number, which has lost its zeros.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
-            Value::Null => Ok(Self::default()),
             Value::String(text) => Ok(Self(text)),
-            Value::Number(number) => Ok(Self(number.to_string())),
-            Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            Value::Number(_) | Value::Bool(_) => {
+                Err(de::Error::custom("must be a text: put it in quotes"))
+            }
+            Value::Null | Value::Array(_) | Value::Object(_) => {
                 Err(de::Error::custom("must be a text"))
             }
         }
@@ -127,8 +127,16 @@ mod tests {
         assert!(!format!("{config:?}").contains("plain-token"));
         let digits = read(yaml, Some("4711")).unwrap();
         assert_eq!(digits.token.reveal(), Some("4711"));
-        let mistake = read(yaml, Some("[plain, token]")).unwrap_err();
-        assert!(mistake.ends_with("must be a text"), "{mistake}");
+        let zeros = read(yaml, Some("00123")).unwrap();
+        assert_eq!(zeros.token.reveal(), Some("00123"));
+        for (token, reason) in [
+            ("[s3cret]", "must be a text"),
+            ("00123", "must be a text: put it in quotes"),
+        ] {
+            let yaml = format!("{{ address: 'http://127.0.0.1:8500', token: {token} }}");
+            let mistake = read(&yaml, None).unwrap_err();
+            assert_eq!(mistake, format!("token: {reason}"));
+        }
         let none = read("{ address: 'http://127.0.0.1:8500', token: '' }", None).unwrap();
         assert_eq!(none.token.reveal(), None);
     }
