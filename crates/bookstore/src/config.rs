@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use platform::config::{ConfigError, ServiceUrl, Source};
+use platform::db::DatabaseUrl;
 use platform::discovery::{self, ConsulConfig, Discovery, Registry};
 use platform::telemetry;
 use serde::Deserialize;
@@ -121,6 +122,16 @@ impl Config {
             "warn"
         };
         telemetry::start_logs(filter).map_err(|reason| ConfigError::new("telemetry.log", reason))
+    }
+
+    /// Each service and its database.
+    pub(crate) const fn databases(&self) -> [(&'static str, &DatabaseUrl); 4] {
+        [
+            ("catalog", &self.catalog.database),
+            ("inventory", &self.inventory.database),
+            ("order", &self.order.database),
+            ("payment", &self.payment.database),
+        ]
     }
 
     /// How services find each other.

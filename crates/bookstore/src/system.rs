@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use platform::StartError;
 use platform::clock::SystemClock;
+use platform::db::DatabaseUrl;
 use platform::server::{RunningService, ServiceDeps};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -48,9 +49,20 @@ pub(crate) async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, 
     TcpListener::bind(address).await.map_err(port)
 }
 
+/// Refuses a database that is not there, for those who are to make none.
+pub(crate) fn expect_there(service: &'static str, url: &DatabaseUrl) -> Result<(), StartError> {
+    url.expect_there()
+        .map_err(|source| StartError::Database { service, source })
+}
+
 impl System {
     /// Starts the services, those first that others call.
     pub(crate) async fn start(config: Config, migrate: bool) -> Result<Self, StartError> {
+        if !migrate {
+            for (service, url) in config.databases() {
+                expect_there(service, url)?;
+            }
+        }
         let deps = deps(&config, migrate);
         let catalog = catalog::start(config.catalog, deps.clone()).await?;
         let inventory = inventory::start(config.inventory, deps.clone()).await?;

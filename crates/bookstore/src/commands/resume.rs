@@ -9,6 +9,7 @@ use platform::clock::{Clock, SystemClock};
 use platform::db::{Database, DatabaseOptions};
 
 use crate::config::Config;
+use crate::system::expect_there;
 
 /// Arguments of `resume`.
 #[derive(Debug, Args)]
@@ -16,6 +17,7 @@ pub(crate) struct ResumeArgs {}
 
 /// Wakes every parked task; a running order service picks them up within a second.
 pub(crate) async fn run(_args: ResumeArgs, config: Config) -> anyhow::Result<ExitCode> {
+    expect_there("order", &config.order.database)?;
     let unavailable = |source| StartError::Database {
         service: "order",
         source,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use platform::StartError;
+use platform::db::DatabaseUrl;
 use platform::discovery::Registry;
 use platform::server::RunningService;
 use platform::telemetry;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::signal::Signals;
 use crate::config::Config;
 use crate::registration::Announced;
-use crate::system::{bind, deps};
+use crate::system::{bind, deps, expect_there};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -66,12 +67,24 @@ impl Service {
         }
     }
 
+    const fn database(self, config: &Config) -> &DatabaseUrl {
+        match self {
+            Self::Catalog => &config.catalog.database,
+            Self::Inventory => &config.inventory.database,
+            Self::Order => &config.order.database,
+            Self::Payment => &config.payment.database,
+        }
+    }
+
     async fn start(
         self,
         config: Config,
         registry: &dyn Registry,
         migrate: bool,
     ) -> Result<RunningService, StartError> {
+        if !migrate {
+            expect_there(self.name(), self.database(&config))?;
+        }
         let deps = deps(&config, migrate);
         Ok(match self {
             Self::Catalog => catalog::start(config.catalog, deps).await?,

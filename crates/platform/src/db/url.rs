@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use super::DbError;
 use crate::tls::split_ca;
 
 /// Where a service's database is: `sqlite://PATH`, relative to the working directory, or
@@ -36,6 +37,20 @@ impl DatabaseUrl {
     /// The SQLite database in the file at `path`.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
         Self(Place::Sqlite(path.into()))
+    }
+
+    /// Whether there is a file, for those who are to make none; a server answers for itself.
+    ///
+    /// # Errors
+    /// `Unavailable` where there is none, naming its path.
+    pub fn expect_there(&self) -> Result<(), DbError> {
+        match &self.0 {
+            Place::Sqlite(path) if !path.exists() => Err(DbError::Unavailable(format!(
+                "there is no file {}: `bookstore migrate` makes it",
+                path.display()
+            ))),
+            Place::Sqlite(_) | Place::Mysql(_) => Ok(()),
+        }
     }
 
     pub(super) const fn place(&self) -> &Place {
