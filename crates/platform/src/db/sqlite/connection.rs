@@ -1,5 +1,6 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{Value as SqliteValue, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 
@@ -18,6 +19,12 @@ PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -16384;
 PRAGMA wal_autocheckpoint = 8000;";
 
+/// For whoever only reads. No `journal_mode`: it would be written into a file that has another one.
+const PRAGMAS_READING: &str = "PRAGMA query_only = ON;
+PRAGMA busy_timeout = 1000;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -16384;";
+
 /// A connection to a file. Every call on it returns at once.
 pub(in crate::db) struct SqliteConnection {
     connection: Connection,
@@ -26,15 +33,23 @@ pub(in crate::db) struct SqliteConnection {
 }
 
 impl SqliteConnection {
-    pub(super) fn open(path: &Path, flags: OpenFlags) -> Result<Self, DbError> {
-        let named = |error: rusqlite::Error| match DbError::from(error) {
-            DbError::Unavailable(why) => DbError::Unavailable(format!("{}: {why}", path.display())),
-            DbError::Corrupt(why) => DbError::Corrupt(format!("{}: {why}", path.display())),
-            other => other,
-        };
-        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(named)?;
-        connection.execute_batch(PRAGMAS).map_err(named)?;
+    /// Opens the file, and makes it where it is missing.
+    pub(super) fn open(path: &Path) -> Result<Self, DbError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+        connect(path, flags)
+            .and_then(|connection| Self::new(connection, PRAGMAS))
+            .map_err(|error| name_file(error, path))
+    }
+
+    /// Opens an existing file and changes nothing in it.
+    pub(super) fn open_read_only(path: &Path) -> Result<Self, DbError> {
+        connect_to_read(path)
+            .and_then(|connection| Self::new(connection, PRAGMAS_READING))
+            .map_err(|error| name_file(error, path))
+    }
+
+    fn new(connection: Connection, pragmas: &str) -> Result<Self, DbError> {
+        connection.execute_batch(pragmas)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         Ok(Self {
             connection,
@@ -151,6 +166,53 @@ impl SqliteConnection {
         } else {
             self.script("ROLLBACK")
         }
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, DbError> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(path, flags)?)
+}
+
+fn connect_to_read(path: &Path) -> Result<Connection, DbError> {
+    let has_wal = wal_of(path).exists();
+    // Without the right to write, SQLite makes it read-only by itself. With it, what has to lie beside a WAL
+    // database while it is read goes away in the end.
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    if !has_wal
+        && connection.is_readonly(c"main")?
+        && let Some(uri) = immutable(path)
+    {
+        // Nobody uses it, so it can be read without files beside it, which may not be made there.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        connection = connect(Path::new(&uri), flags)?;
+    }
+    // What a crash left in a WAL stays there for the next start.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal)?;
+    Ok(connection)
+}
+
+fn wal_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+/// The URI of a file that changes under nobody's hands; `None` where its path is no text.
+fn immutable(path: &Path) -> Option<String> {
+    let path = path.canonicalize().ok()?;
+    let mut escaped = path.to_str()?.to_owned();
+    for (character, code) in [("%", "%25"), ("?", "%3f"), ("#", "%23")] {
+        escaped = escaped.replace(character, code);
+    }
+    Some(format!("file:{escaped}?immutable=1"))
+}
+
+fn name_file(error: DbError, path: &Path) -> DbError {
+    match error {
+        DbError::Unavailable(why) => DbError::Unavailable(format!("{}: {why}", path.display())),
+        DbError::Corrupt(why) => DbError::Corrupt(format!("{}: {why}", path.display())),
+        other => other,
     }
 }
 

@@ -14,7 +14,6 @@ use std::thread::JoinHandle;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use rusqlite::OpenFlags;
 use tokio::sync::oneshot;
 
 pub(super) use connection::SqliteConnection;
@@ -40,9 +39,8 @@ impl Sqlite {
                 DbError::Unavailable(format!("cannot make {}: {error}", folder.display()))
             })?;
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let writer = Pool::start("sqlite-writer", vec![SqliteConnection::open(path, flags)?])?;
-        let connections = (0..readers.max(1)).map(|_| SqliteConnection::open(path, flags));
+        let writer = Pool::start("sqlite-writer", vec![SqliteConnection::open(path)?])?;
+        let connections = (0..readers.max(1)).map(|_| SqliteConnection::open(path));
         let readers = Pool::start("sqlite-reader", connections.collect::<Result<_, _>>()?)?;
         Ok(Self {
             writer: Arc::new(writer),
@@ -51,9 +49,7 @@ impl Sqlite {
     }
 
     pub(super) fn open_read_only(path: &Path) -> Result<Self, DbError> {
-        // Read-write where it may, since a WAL left by a crash has to be recovered to be read.
-        let connection = SqliteConnection::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-            .or_else(|_| SqliteConnection::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+        let connection = SqliteConnection::open_read_only(path)?;
         let readers = Arc::new(Pool::start("sqlite-reader", vec![connection])?);
         Ok(Self {
             writer: Arc::clone(&readers),
@@ -199,6 +195,133 @@ fn work_off(jobs: &Mutex<mpsc::Receiver<Job>>, mut tx: Tx) {
         match job {
             Ok(job) => job(&mut tx),
             Err(mpsc::RecvError) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Proves that who only reads changes no byte, whatever state the files are in.
+
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::args;
+    use crate::db::{Database, DatabaseOptions, DatabaseUrl, Migration};
+
+    const MIGRATIONS: &[Migration] = &[Migration {
+        number: 1,
+        name: "things",
+        sqlite: "CREATE TABLE things (id INT NOT NULL PRIMARY KEY)",
+        mysql: "",
+    }];
+
+    /// Every file in `folder`, and what is in it.
+    fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+        let read = |entry: std::io::Result<fs::DirEntry>| {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read(entry.path()).unwrap())
+        };
+        fs::read_dir(folder).unwrap().map(read).collect()
+    }
+
+    /// Takes the right to write; answers what the rights were.
+    fn set_read_only(path: &Path) -> fs::Permissions {
+        let before = fs::metadata(path).unwrap().permissions();
+        let mut rights = before.clone();
+        rights.set_readonly(true);
+        fs::set_permissions(path, rights).unwrap();
+        before
+    }
+
+    async fn write(database: &Database, sql: &'static str) -> Result<u64, DbError> {
+        let written = database.write("write", move |tx| {
+            Box::pin(async move { tx.execute(sql, args![]).await })
+        });
+        written.await
+    }
+
+    /// A running service's database with a row in its WAL.
+    async fn running(path: &Path) -> Database {
+        let url = DatabaseUrl::sqlite(path);
+        let open = Database::open(&url, MIGRATIONS, DatabaseOptions::default());
+        let database = open.await.unwrap();
+        write(&database, "INSERT INTO things (id) VALUES (7)")
+            .await
+            .unwrap();
+        database
+    }
+
+    /// Reads the things of an audit; answers what a write by it is told.
+    async fn audit(path: &Path) -> DbError {
+        let database = Database::open_read_only(&DatabaseUrl::sqlite(path)).unwrap();
+        let counted = database.read("count", |tx| {
+            Box::pin(async move { Ok(tx.query("SELECT id FROM things", args![]).await?.len()) })
+        });
+        assert_eq!(counted.await, Ok(1));
+        let refused = write(&database, "DELETE FROM things").await.unwrap_err();
+        database.close().await;
+        refused
+    }
+
+    #[tokio::test]
+    async fn a_backup_is_read_without_a_byte_changing() {
+        let (home, safe) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let copy = safe.path().join("a 100%?#.db");
+        let database = running(&home.path().join("live.db")).await;
+        let vacuum = Connection::open(home.path().join("live.db")).unwrap();
+        let target = copy.to_str().unwrap();
+        vacuum.execute("VACUUM INTO ?", [target]).unwrap();
+        drop(vacuum);
+        database.close().await;
+        let before = files(safe.path());
+        for _ in ["writable", "read-only"] {
+            let refused = audit(&copy).await;
+            assert!(matches!(refused, DbError::Unavailable(_)), "{refused:?}");
+            assert!(before == files(safe.path()), "a byte changed");
+            set_read_only(&copy);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_in_use_at_rest_or_left_by_a_crash_is_read_as_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("live.db");
+        let database = running(&path).await;
+        let in_use = files(home.path());
+        audit(&path).await;
+        // The index in `-shm` knows who reads.
+        let without_index = |mut files: BTreeMap<String, Vec<u8>>| {
+            files.remove("live.db-shm");
+            files
+        };
+        assert!(without_index(in_use.clone()) == without_index(files(home.path())));
+
+        // What a kill leaves behind: the WAL, and an index that may be older.
+        let crashed = tempfile::tempdir().unwrap();
+        for (name, bytes) in without_index(in_use) {
+            fs::write(crashed.path().join(name), bytes).unwrap();
+        }
+        let before = files(crashed.path());
+        assert!(before.get("live.db-wal").is_some_and(|wal| !wal.is_empty()));
+        audit(&crashed.path().join("live.db")).await;
+        assert!(before == without_index(files(crashed.path())));
+
+        database.close().await;
+        let at_rest = files(home.path());
+        assert_eq!(at_rest.len(), 1);
+        audit(&path).await;
+        assert!(at_rest == files(home.path()));
+        // Nor where no file may be made beside it.
+        let rights = [path.as_path(), home.path()].map(|path| (path, set_read_only(path)));
+        audit(&path).await;
+        assert!(at_rest == files(home.path()));
+        for (path, rights) in rights {
+            fs::set_permissions(path, rights).unwrap();
         }
     }
 }
