@@ -18,6 +18,7 @@ mod load;
 mod registration;
 mod system;
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
@@ -34,6 +35,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The exit code of a mistake in the configuration, and of anything that stops a start.
 const CANNOT_START: u8 = 2;
+/// The exit code where the reader of the output left, as `head` does: that of whom SIGPIPE ends.
+const NO_READER: u8 = 141;
 
 /// An online bookstore's order back end: never oversells, never charges twice, never loses an order.
 #[derive(Debug, Parser)]
@@ -54,8 +57,11 @@ struct Arguments {
 /// Runs the program: reads its command line, does what it says, answers the exit code.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let is_server = arguments.command.is_server();
     match run(arguments) {
         Ok(code) => code,
+        // Nothing to tell, and nobody to tell it to; but a server does not go without a word.
+        Err(error) if !is_server && has_no_reader(&error) => ExitCode::from(NO_READER),
         Err(error) => {
             tell(&format!("{error:#}"));
             ExitCode::from(CANNOT_START)
@@ -70,8 +76,16 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     runtime(is_server, &config)?.block_on(arguments.command.run(config))
 }
 
+/// Whether the output is a pipe that nobody reads any more.
+fn has_no_reader(error: &anyhow::Error) -> bool {
+    let mut causes = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}
+
 /// Servers have as many threads as they are told; other commands have the machine to themselves.
-fn runtime(is_server: bool, config: &Config) -> std::io::Result<Runtime> {
+fn runtime(is_server: bool, config: &Config) -> io::Result<Runtime> {
     let mut runtime = Builder::new_multi_thread();
     if is_server {
         let processors = available_parallelism().map_or(1, usize::from);

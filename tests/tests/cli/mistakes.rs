@@ -1,6 +1,8 @@
 //! Mistakes: one clear line each, which names what is wrong, and exit code 2.
+//! A reader who leaves is none.
 
 use std::net::TcpListener;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -119,6 +121,28 @@ async fn refused(shop: &Shop, (variables, arguments, named): &Case<'_>) -> anyho
     );
     ensure!(!line.contains("s3cret"), "{line}");
     ensure!(ran.stdout.is_empty(), "{}", ran.stdout);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reader_who_leaves_ends_a_command_quietly() -> anyhow::Result<()> {
+    let shop = closed()?;
+    shop.run(&["migrate"]).await?.expect_code(0)?;
+    for arguments in [&["doctor"][..], &["check", "--wait", "0s"], &["migrate"]] {
+        let mut command = shop.command(arguments)?;
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        drop(child.stdout.take());
+        let ended = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        ensure!(
+            said.is_empty() && ended.status.code() == Some(141),
+            "{arguments:?}: {}: {said}",
+            ended.status
+        );
+    }
     Ok(())
 }
 

@@ -34,8 +34,6 @@ pub(crate) async fn run(args: DemoArgs, config: Config) -> anyhow::Result<ExitCo
         None => Ok(ExitCode::from(INTERRUPTED)),
         Some(Ok(true)) => Ok(ExitCode::SUCCESS),
         Some(Ok(false)) => Ok(ExitCode::FAILURE),
-        // The reader left, as `head` does; nothing to tell, and nobody to tell it to.
-        Some(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::FAILURE),
         Some(Err(error)) => Err(error.into()),
     }
 }
