@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::import::{
     DERIVED_PRICE_RULE, Defaults, End, Loader, Report, Rows, load_rows, read_default_price,
 };
+use crate::{has_no_reader, tell};
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
@@ -98,7 +99,7 @@ pub(crate) async fn run(args: ImportArgs, config: Config) -> anyhow::Result<Exit
         return Ok(told_twice);
     };
     report.finish(begun.elapsed())?;
-    tell_end(end?)
+    tell_end(end)
 }
 
 async fn connect(config: &Config) -> anyhow::Result<Loader> {
@@ -120,17 +121,21 @@ fn progress_bar(size_bytes: u64) -> anyhow::Result<ProgressBar> {
     Ok(ProgressBar::new(size_bytes).with_style(style))
 }
 
-fn tell_end(end: End) -> anyhow::Result<ExitCode> {
+fn tell_end(end: anyhow::Result<End>) -> anyhow::Result<ExitCode> {
     let why = match end {
-        End::Complete => return Ok(ExitCode::SUCCESS),
-        End::Incomplete => "some rows were not answered",
-        End::Interrupted => "interrupted",
-        End::Unreachable => "stopped: the shop does not answer any more",
+        Ok(End::Complete) => return Ok(ExitCode::SUCCESS),
+        Ok(End::Incomplete) => "some rows were not answered".to_owned(),
+        Ok(End::Torn) => {
+            "the rest of the file is behind a quote that never closes: set that right".to_owned()
+        }
+        Ok(End::Interrupted) => "interrupted".to_owned(),
+        Ok(End::Unreachable) => "stopped: the shop does not answer any more".to_owned(),
+        Err(error) if has_no_reader(&error) => return Err(error),
+        Err(error) => format!("{error:#}"),
     };
-    writeln!(
-        std::io::stderr(),
-        "bookstore: {why}. Run the same command again: it changes nothing that is loaded, and goes on with the rest."
-    )?;
+    tell(&format!(
+        "{why}. Run the same command again: it changes nothing that is loaded, and goes on with the rest."
+    ));
     Ok(ExitCode::FAILURE)
 }
 
@@ -147,4 +152,29 @@ fn rules() -> String {
          refused; a book that is in the shop is left as it is, and the row's copies are added once.\n\
          Every refused row is told with its line; --report has the repairs, too."
     )
+}
+
+#[cfg(test)]
+mod tests {
+    //! Proves that the exit code tells whether the import came to its end.
+
+    use super::*;
+
+    #[test]
+    fn an_import_that_did_not_come_to_its_end_is_exit_code_1() {
+        let code = |end| format!("{:?}", tell_end(end).unwrap());
+        let [well, unfinished] = [ExitCode::SUCCESS, ExitCode::FAILURE].map(|c| format!("{c:?}"));
+        assert_eq!(code(Ok(End::Complete)), well);
+        let ends = [
+            End::Incomplete,
+            End::Torn,
+            End::Interrupted,
+            End::Unreachable,
+        ];
+        for end in ends {
+            assert_eq!(code(Ok(end)), unfinished, "{end:?}");
+        }
+        let torn_disk = anyhow::anyhow!("the file cannot be read any further");
+        assert_eq!(code(Err(torn_disk)), unfinished);
+    }
 }

@@ -9,6 +9,8 @@ pub(crate) enum Refusal {
     NotUtf8,
     #[error("has {found} fields where the header has {expected}: a quote or a comma is astray")]
     FieldCount { found: usize, expected: usize },
+    #[error("opens a quote that never closes: nothing behind it was read")]
+    NeverCloses,
     #[error("has no {0}")]
     Missing(&'static str),
     #[error("the {0} holds control characters")]

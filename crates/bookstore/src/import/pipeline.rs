@@ -6,7 +6,7 @@ use std::pin::pin;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 
-use super::finding::Repair;
+use super::finding::{Refusal, Repair};
 use super::load::{Loader, Outcome};
 use super::report::Report;
 use super::rows::{ReadRow, Rows};
@@ -21,6 +21,8 @@ pub(crate) enum End {
     Complete,
     /// Some rows were not answered, to the end of the file.
     Incomplete,
+    /// The rest of the file is behind a quote that never closes.
+    Torn,
     /// Stopped by a signal.
     Interrupted,
     /// The shop stopped answering.
@@ -58,8 +60,10 @@ pub(crate) async fn load_rows<R: Read, W: Write>(
     let mut unanswered_in_a_row = 0_u32;
     let mut unanswered = false;
     let mut unreachable = false;
+    let mut torn = false;
     while let Some(row) = settled.next().await {
         let row = row?;
+        torn |= row.outcome == Outcome::Refused(Refusal::NeverCloses);
         if matches!(row.outcome, Outcome::Unanswered(_)) {
             unanswered = true;
             unanswered_in_a_row = unanswered_in_a_row.saturating_add(1);
@@ -79,6 +83,8 @@ pub(crate) async fn load_rows<R: Read, W: Write>(
         End::Unreachable
     } else if stop.is_cancelled() {
         End::Interrupted
+    } else if torn {
+        End::Torn
     } else if unanswered {
         End::Incomplete
     } else {

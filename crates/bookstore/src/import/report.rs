@@ -127,8 +127,9 @@ impl<W: Write> Report<W> {
         );
         writeln!(
             out,
-            "{} rows in {seconds}.{tenths} s, {rate} a second",
-            self.rows
+            "{} {} in {seconds}.{tenths} s, {rate} a second",
+            self.rows,
+            if self.rows == 1 { "row" } else { "rows" }
         )?;
         let counts = [
             (self.valid, "valid (nothing was loaded: --dry-run)"),

@@ -11,8 +11,10 @@ use super::finding::{Refusal, Repair};
 use super::identity::Identity;
 use super::row::{Defaults, Row, read_row};
 
-/// Goes behind the file, so that its last line ends like all others.
-const LINE_BREAK: &[u8] = b"\n";
+/// A row that no file has. It goes behind the file: whoever does not see it at the end is inside a quote.
+const LAST_ROW: &[u8] = b"\0the end of the file\0";
+/// The same behind a line break, so that the file's own last line ends like all others.
+const LAST_ROW_BEHIND_A_BREAK: &[u8] = b"\n\0the end of the file\0\n";
 
 /// One row of the file, read.
 #[derive(Debug)]
@@ -49,9 +51,13 @@ impl<R: Read> Rows<R> {
             // A CR before it stays at the end of the last cell, where it is trimmed away; with
             // the reader's own CRLF the line numbers would be off by one.
             .terminator(Terminator::Any(b'\n'))
-            .from_reader(file.chain(LINE_BREAK));
+            .from_reader(file.chain(LAST_ROW_BEHIND_A_BREAK));
         let mut buffer = ByteRecord::new();
         reader.read_byte_record(&mut buffer)?;
+        anyhow::ensure!(!is_torn(&buffer), "a quote in the header never closes");
+        if is_last(&buffer) {
+            buffer.clear();
+        }
         let header = StringRecord::from_byte_record(buffer)
             .map_err(|_| anyhow::anyhow!("the header is not UTF-8: save the file as UTF-8"))?;
         let columns = Columns::find(&header)?;
@@ -85,12 +91,13 @@ impl<R: Read> Rows<R> {
             if !more.context("the file cannot be read any further")? {
                 return Ok(None);
             }
-            if !is_blank(&self.buffer) {
+            if !is_blank(&self.buffer) && !is_last(&self.buffer) {
                 break;
             }
         }
         let line = self.first_line();
         let verdict = match StringRecord::from_byte_record(self.buffer.clone()) {
+            _ if is_torn(&self.buffer) => Err(Refusal::NeverCloses),
             Ok(record) => read_row(&self.columns, &record, self.defaults),
             Err(_) => Err(Refusal::NotUtf8),
         };
@@ -112,16 +119,11 @@ impl<R: Read> Rows<R> {
     /// at the end.
     fn first_line(&self) -> u64 {
         let is_break = |byte: &&u8| **byte == b'\n';
-        let breaks = self
-            .buffer
-            .iter()
-            .flatten()
-            .filter(is_break)
-            .count()
-            .saturating_add(1);
+        let inside = self.buffer.iter().flatten().filter(is_break).count();
+        let at_end = usize::from(!is_torn(&self.buffer));
+        let breaks = inside.saturating_add(at_end);
         let end = self.reader.position().line();
-        let begin = end.saturating_sub(u64::try_from(breaks).unwrap_or(u64::MAX));
-        begin.max(self.buffer.position().map_or(0, csv::Position::line))
+        end.saturating_sub(u64::try_from(breaks).unwrap_or(u64::MAX))
     }
 
     /// Refuses a row that means the same book as an earlier one; else remembers it.
@@ -148,6 +150,17 @@ impl<R: Read> Rows<R> {
 
 fn is_blank(record: &ByteRecord) -> bool {
     record.len() <= 1 && record.iter().all(|cell| cell.trim_ascii().is_empty())
+}
+
+/// Whether the file ended before it.
+fn is_last(record: &ByteRecord) -> bool {
+    record.len() == 1 && record.get(0) == Some(LAST_ROW)
+}
+
+/// Whether the file ended inside a quote, which has taken the last row in.
+fn is_torn(record: &ByteRecord) -> bool {
+    let last = record.iter().next_back();
+    last.is_some_and(|cell| cell.ends_with(LAST_ROW_BEHIND_A_BREAK))
 }
 
 impl<R: Read> Iterator for Rows<R> {
@@ -267,9 +280,30 @@ mod tests {
             (&b""[..], "no column for the title"),
             (b"\xca\xe9,\xd7\xf7\n", "not UTF-8"),
             (b"title;author\n", "no column for the title"),
+            (
+                b"title,\"author\nA,X\n",
+                "a quote in the header never closes",
+            ),
         ] {
             let error = Rows::open(file, defaults).err().unwrap().to_string();
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_quote_that_never_closes_in_a_description_is_told_too() {
+        for end in ["", "\n", "\r\n", "\n\n"] {
+            let file = format!("title,author,简介\nA,X,\n\n\nB,Y,\"long\nC,Z,\nD,W,{end}");
+            let refused = "opens a quote that never closes: nothing behind it was read";
+            let expected = [(2, Ok("A".to_owned())), (5, Err(refused.to_owned()))];
+            assert_eq!(read(file.as_bytes()), expected, "{end:?}");
+        }
+        // These do close.
+        for last in ["\"W\"", "\"W\n\"", "\"W\"\"\"", "W\"", "\"\"", "\"W\" x"] {
+            for end in ["", "\n", "\r\n"] {
+                let file = format!("title,author,简介\nB,Y,{last}{end}");
+                assert_eq!(read(file.as_bytes()), [(2, Ok("B".to_owned()))], "{last}");
+            }
         }
     }
 

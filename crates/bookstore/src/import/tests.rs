@@ -297,6 +297,17 @@ async fn a_dry_run_reads_and_judges_alone() {
 }
 
 #[tokio::test]
+async fn a_torn_file_is_not_imported_to_its_end() {
+    let file = "title,author,description\nA,X,\nB,Y,\"long\nC,Z,\n";
+    let (end, told) = run(file, None, &CancellationToken::new()).await;
+    assert_eq!(end, End::Torn);
+    let refused = "line 3: refused: opens a quote that never closes: nothing behind it was read";
+    assert_told(&told, &[refused, "1 valid (nothing was loaded: --dry-run)"]);
+    let (_, told) = run("title,author\nA,X", None, &CancellationToken::new()).await;
+    assert_told(&told, &["1 row in 1.0 s, 1 a second"]);
+}
+
+#[tokio::test]
 async fn the_list_of_classics_needs_no_repair() {
     let file = include_str!("../../../../samples/classics-zh.csv");
     let (_, told) = run(file, None, &CancellationToken::new()).await;
