@@ -22,6 +22,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use clap::Parser;
 use tokio::runtime::{Builder, Runtime};
@@ -37,6 +38,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const CANNOT_START: u8 = 2;
 /// The exit code where the reader of the output left, as `head` does: that of whom SIGPIPE ends.
 const NO_READER: u8 = 141;
+
+/// How long a command that has ended waits for what it cut off.
+const LEFT_OVER_LIMIT: Duration = Duration::from_millis(100);
 
 /// An online bookstore's order back end: never oversells, never charges twice, never loses an order.
 #[derive(Debug, Parser)]
@@ -73,7 +77,16 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = Config::load(arguments.config.as_deref(), &arguments.data_dir)?;
     let is_server = arguments.command.is_server();
     config.start_logs(is_server)?;
-    runtime(is_server, &config)?.block_on(arguments.command.run(config))
+    let runtime = runtime(is_server, &config)?;
+    run_on(runtime, arguments.command.run(config))
+}
+
+/// Runs `command` to its end, and waits for nothing else.
+fn run_on<T>(runtime: Runtime, command: impl Future<Output = T>) -> T {
+    let ended = runtime.block_on(command);
+    // A command waits for what it began. What is left was cut off, as a question to a name server that is silent.
+    runtime.shutdown_timeout(LEFT_OVER_LIMIT);
+    ended
 }
 
 /// Whether the output is a pipe that nobody reads any more.
@@ -105,7 +118,8 @@ fn tell(line: &str) {
 
 #[cfg(test)]
 mod tests {
-    //! Proves that a server has as many threads for its calls as it is told.
+    //! Proves that a server has as many threads for its calls as it is told, and that a command which was
+    //! cut off ends.
 
     use super::*;
 
@@ -114,5 +128,17 @@ mod tests {
         let given = ("BOOKSTORE_WORKERS".to_owned(), "3".to_owned());
         let config = Config::read(None, [given], "data".as_ref()).unwrap();
         assert_eq!(runtime(true, &config).unwrap().metrics().num_workers(), 3);
+    }
+
+    #[test]
+    fn what_was_cut_off_is_not_waited_for() {
+        let runtime = Builder::new_multi_thread().build().unwrap();
+        let (never_told, told) = std::sync::mpsc::channel::<()>();
+        let ended = run_on(runtime, async move {
+            drop(tokio::task::spawn_blocking(move || told.recv()));
+            7
+        });
+        assert_eq!(ended, 7);
+        drop(never_told);
     }
 }

@@ -1,11 +1,13 @@
-//! A running program: it drains at a signal, and its metrics page tells what is promised.
+//! A running program: it drains at a signal, or ends at one where it is not ready yet, and its metrics page tells what is promised.
+
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 use bookstore_e2e::goods::{PAID, pay_order};
 use bookstore_e2e::{Layout, Service, Shop};
 use testkit::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test]
 async fn a_signal_drains_what_runs_and_loses_nothing() -> anyhow::Result<()> {
@@ -41,6 +43,37 @@ async fn a_signal_drains_what_runs_and_loses_nothing() -> anyhow::Result<()> {
         shop.start().await?;
         ensure!(shop.clients()?.order_of(&placed.no).await?.status == PAID);
         shop.expect_clean().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_start_ends_at_a_signal() -> anyhow::Result<()> {
+    // Takes connections, and says nothing.
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let url = format!("mysql://root@{}/catalog_db", silent.local_addr()?);
+    let shop = Shop::closed(
+        Shop::plan().set("CATALOG__DATABASE", &url),
+        Layout::Together,
+    )?;
+    for arguments in [&["up"][..], &["serve", "catalog"]] {
+        for (signal, code) in [("TERM", 143), ("INT", 130)] {
+            let mut command = shop.command(arguments)?;
+            let child = command
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()?;
+            let (_in_the_midst, _) = silent.accept().await?;
+            let order = format!("kill -{signal} {}", child.id());
+            ensure!(Command::new("sh").args(["-c", &order]).status()?.success());
+            let ended = child.wait_with_output()?;
+            let said = String::from_utf8_lossy(&ended.stderr);
+            ensure!(
+                ended.status.code() == Some(code) && !said.contains("drain"),
+                "{arguments:?}: {}: {said}",
+                ended.status
+            );
+        }
     }
     Ok(())
 }

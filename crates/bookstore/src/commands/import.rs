@@ -12,13 +12,18 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 use types::{Fen, Quantity};
 
-use super::signal::Signals;
+use super::signal::{Signals, Words};
 use crate::clients::Clients;
 use crate::config::Config;
 use crate::import::{
     DERIVED_PRICE_RULE, Defaults, End, Loader, Report, Rows, load_rows, read_default_price,
 };
 use crate::{has_no_reader, tell};
+
+const WORDS: Words = Words {
+    ending: "ending: rows that are on their way are finished, no further one is begun",
+    broken_off: "stopped in the midst of rows; the same command again completes them",
+};
 
 /// Arguments of `import`.
 #[derive(Debug, Args)]
@@ -94,7 +99,7 @@ pub(crate) async fn run(args: ImportArgs, config: Config) -> anyhow::Result<Exit
             .await,
         );
     };
-    let told_twice = Signals::listen()?.guard(stop.clone(), work).await;
+    let told_twice = Signals::listen()?.guard(WORDS, stop.clone(), work).await;
     let Some(end) = end else {
         return Ok(told_twice);
     };

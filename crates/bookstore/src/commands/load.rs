@@ -13,7 +13,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::duration::parse_duration;
-use super::signal::Signals;
+use super::signal::{Signals, Words};
 use crate::clients::{Addresses, Clients};
 use crate::config::Config;
 use crate::load::{
@@ -26,6 +26,11 @@ const STANDARD_OUTPUT: &str = "-";
 const DURATION_MAX: Duration = Duration::from_hours(24);
 /// What `bookstore serve` adds to the port of the metrics page, for each service.
 const METRICS_OFFSETS: [u16; 5] = [0, 3, 4, 5, 6];
+
+const WORDS: Words = Words {
+    ending: "ending early: what is on its way is finished, then verified",
+    broken_off: "stopped in the midst of the run: nothing was verified, and its books stay in the shop",
+};
 
 /// Arguments of `load`.
 #[derive(Debug, Args)]
@@ -141,7 +146,8 @@ pub(crate) async fn run(args: LoadArgs, config: Config) -> anyhow::Result<ExitCo
         ended = Some(run_load(&plan, &connections, watching, &mut live, &stop).await);
     };
     // On the heap: the futures of a whole run are large for a stack.
-    let told_twice = Signals::listen()?.guard(stop.clone(), Box::pin(work)).await;
+    let work = Box::pin(work);
+    let told_twice = Signals::listen()?.guard(WORDS, stop.clone(), work).await;
     let Some(report) = ended else {
         return Ok(told_twice);
     };

@@ -12,7 +12,7 @@ use platform::server::RunningService;
 use platform::telemetry;
 use tokio_util::sync::CancellationToken;
 
-use super::signal::Signals;
+use super::signal::{Signals, Words};
 use crate::config::Config;
 use crate::registration::Announced;
 use crate::system::{bind, deps, expect_there};
@@ -100,17 +100,20 @@ impl Service {
 
 /// Binds the ports, starts the service, serves until a signal, drains, stops.
 pub(crate) async fn run(args: ServeArgs, config: Config) -> anyhow::Result<ExitCode> {
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let name = args.service.name();
     let listener = bind(&format!("{name}.listen"), args.service.listen(&config)).await?;
     let metrics_address = metrics_address(config.telemetry.metrics, args.service)?;
     let metrics_listener = bind("telemetry.metrics", metrics_address).await?;
     let metrics = telemetry::metrics_page().map_err(anyhow::Error::msg)?;
     let registry = config.registry();
-    let service = args
+    let start = args
         .service
-        .start(config, registry.as_ref(), !args.no_migrate)
-        .await?;
+        .start(config, registry.as_ref(), !args.no_migrate);
+    let service = match signals.within(start).await {
+        Ok(started) => started?,
+        Err(code) => return Ok(code),
+    };
     let announced = Announced::new(registry.as_ref(), &[(name, listener.local_addr()?)]);
 
     let mut out = std::io::stdout().lock();
@@ -144,7 +147,7 @@ pub(crate) async fn run(args: ServeArgs, config: Config) -> anyhow::Result<ExitC
         };
         tokio::join!(page, serving);
     };
-    Ok(signals.guard(shutdown.clone(), server).await)
+    Ok(signals.guard(Words::DRAIN, shutdown.clone(), server).await)
 }
 
 /// Port 0 stays 0: any free port.

@@ -7,7 +7,7 @@ use clap::Args;
 use platform::telemetry;
 use tokio_util::sync::CancellationToken;
 
-use super::signal::Signals;
+use super::signal::{Signals, Words};
 use crate::config::Config;
 use crate::registration::Announced;
 use crate::system::{Listeners, System, bind};
@@ -22,12 +22,17 @@ pub(crate) struct UpArgs {
 
 /// Binds all ports, starts the services, serves until a signal, drains, stops.
 pub(crate) async fn run(args: UpArgs, config: Config) -> anyhow::Result<ExitCode> {
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let listeners = Listeners::bind(&config).await?;
     let metrics_listener = bind("telemetry.metrics", config.telemetry.metrics).await?;
     let metrics = telemetry::metrics_page().map_err(anyhow::Error::msg)?;
     let registry = config.registry();
-    let system = System::start(config, !args.no_migrate).await?;
+    // On the heap: four services' futures are large for a stack.
+    let start = Box::pin(System::start(config, !args.no_migrate));
+    let system = match signals.within(start).await {
+        Ok(started) => started?,
+        Err(code) => return Ok(code),
+    };
     announce(&listeners, &metrics_listener)?;
     let announced = Announced::new(registry.as_ref(), &listeners.addresses()?);
 
@@ -46,8 +51,8 @@ pub(crate) async fn run(args: UpArgs, config: Config) -> anyhow::Result<ExitCode
         };
         tokio::join!(page, services);
     };
-    // On the heap: four services' futures are large for a stack.
-    Ok(signals.guard(shutdown.clone(), Box::pin(server)).await)
+    let server = Box::pin(server);
+    Ok(signals.guard(Words::DRAIN, shutdown.clone(), server).await)
 }
 
 fn announce(listeners: &Listeners, metrics: &tokio::net::TcpListener) -> anyhow::Result<()> {
