@@ -1,7 +1,7 @@
 //! Proves: `bookstore doctor` names each mistake in a database's or a Redis' address, rights and
 //! settings in the line of its key, says what to do, gives no password away and ends with code 2; a
 //! start that would fail of the same mistake says the same. It tells a port that is free from one that
-//! is served or taken.
+//! is served or taken, and names services elsewhere that nobody serves.
 //!
 //! Where MariaDB or Redis is not installed its part is left out, with a clear line.
 
@@ -281,5 +281,15 @@ async fn a_port_is_free_served_or_taken_by_another() -> anyhow::Result<()> {
         .find(|line| line.contains("order.listen"))
         .unwrap_or_default();
     ensure!(line.starts_with("BAD"), "{sick}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_service_elsewhere_that_nobody_serves_is_named() -> anyhow::Result<()> {
+    let keys = ["order.catalog", "order.inventory", "order.payment"];
+    for key in keys {
+        let examined = Examined::new(key, "http://127.0.0.1:1", 2).await?;
+        examined.says(&["http://127.0.0.1:1", "nobody answers"])?;
+    }
     Ok(())
 }

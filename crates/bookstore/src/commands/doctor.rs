@@ -1,9 +1,10 @@
 //! `bookstore doctor`: the configuration and everything it names, line by line.
 
+mod service;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Args;
 use owo_colors::{OwoColorize, Stream};
@@ -12,16 +13,10 @@ use platform::db::{Database, DatabaseUrl, DbError, Migration, SchemaState};
 use platform::discovery::{ConsulConfig, ConsulRegistry, Discovery};
 use platform::redis::RedisUrl;
 use tokio::net::TcpListener;
-use tonic::transport::Endpoint;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
 
 use crate::CANNOT_START;
 use crate::config::Config;
-
-/// How long a service may take to say that it is well.
-const PATIENCE: Duration = Duration::from_secs(2);
+use service::{examine_service, examine_upstream};
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
@@ -34,7 +29,7 @@ struct Finding {
     detail: String,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     /// As it should be.
     Good,
@@ -94,6 +89,15 @@ pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<Exi
     ];
     for (key, address) in services {
         findings.push(examine_service(key, address).await);
+    }
+    let (order, consul) = (&config.order, &config.consul);
+    let upstreams = [
+        ("order.catalog", &order.catalog, config.catalog.listen),
+        ("order.inventory", &order.inventory, config.inventory.listen),
+        ("order.payment", &order.payment, config.payment.listen),
+    ];
+    for (key, url, listen) in upstreams {
+        findings.extend(examine_upstream(key, url, listen, consul).await);
     }
     if config.discovery == Discovery::Consul {
         findings.push(examine_consul(&config.consul).await);
@@ -177,41 +181,6 @@ async fn examine_redis(key: &str, url: &RedisUrl, kept: Kept) -> Finding {
             format!("{place}: {}", mistakes.join("; ")),
         )
     }
-}
-
-async fn examine_service(key: &str, address: SocketAddr) -> Finding {
-    if TcpListener::bind(address).await.is_ok() {
-        return finding(
-            key,
-            Verdict::Idle,
-            format!("{address}: not running, the port is free"),
-        );
-    }
-    match tokio::time::timeout(PATIENCE, ask_health(address)).await {
-        Ok(Ok(ServingStatus::Serving)) => {
-            finding(key, Verdict::Good, format!("{address}: serving"))
-        }
-        Ok(Ok(_)) => finding(key, Verdict::Bad, format!("{address}: up, but not serving")),
-        Ok(Err(reason)) => finding(key, Verdict::Bad, format!("{address}: {reason}")),
-        Err(_) => finding(
-            key,
-            Verdict::Bad,
-            format!("{address}: no answer to a health check"),
-        ),
-    }
-}
-
-async fn ask_health(address: SocketAddr) -> Result<ServingStatus, String> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(|e| e.to_string())?;
-    let channel = endpoint
-        .connect()
-        .await
-        .map_err(|_| "cannot be listened on, and answers no connection".to_owned())?;
-    let answer = HealthClient::new(channel)
-        .check(HealthCheckRequest::default())
-        .await;
-    let answer = answer.map_err(|_| "taken by a program that is not a bookstore".to_owned())?;
-    Ok(answer.into_inner().status())
 }
 
 async fn examine_consul(consul: &ConsulConfig) -> Finding {

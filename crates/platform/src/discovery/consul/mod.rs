@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Addresses, ConsulConfig, Instance, Registration, Registry};
+use super::{Address, Addresses, ConsulConfig, Instance, Registration, Registry};
 use crate::tasks::Tasks;
 use agent::Agent;
 
@@ -36,6 +36,14 @@ impl ConsulRegistry {
     /// What is in the way, without the token.
     pub async fn read_leader(&self) -> Result<String, ConsulError> {
         self.agent.read_leader().await
+    }
+
+    /// Asks the agent once for the healthy instances of `service`.
+    ///
+    /// # Errors
+    /// What is in the way, without the token.
+    pub async fn read_healthy(&self, service: &str) -> Result<Vec<Address>, ConsulError> {
+        Ok(self.agent.read_healthy(service, 0).await?.addresses)
     }
 }
 
