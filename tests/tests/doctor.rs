@@ -95,6 +95,17 @@ async fn every_mistake_about_a_mysql_server_is_named() -> anyhow::Result<()> {
     refused(&at("root", "nowhere"), &absent).await?;
     refused(&at("shop:s3cret", "mysql"), &["Access denied", "grant"]).await?;
 
+    // Rights on some tables are not a schema that is behind.
+    server
+        .execute("CREATE USER 'narrow'@'%' IDENTIFIED BY 's3cret'")
+        .await?;
+    server
+        .execute("GRANT SELECT ON good.books TO 'narrow'@'%'")
+        .await?;
+    let narrow = at("narrow:s3cret", "good");
+    let examined = Examined::new("catalog.database", &narrow, 2).await?;
+    examined.says(&["denied", "schema_migrations", "grant"])?;
+
     server
         .execute("SET GLOBAL innodb_flush_log_at_trx_commit = 2")
         .await?;

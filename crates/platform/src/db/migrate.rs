@@ -58,6 +58,10 @@ pub enum SchemaState {
 const TAKE_LOCK: &str = "SELECT GET_LOCK(LEFT(CONCAT('bookstore_migrate_', DATABASE()), 64), 60)";
 const GIVE_LOCK: &str = "SELECT RELEASE_LOCK(LEFT(CONCAT('bookstore_migrate_', DATABASE()), 64))";
 
+/// The code of a server that keeps a table from this user.
+const DENIED: &str = "(1142)";
+const GRANT: &str = "grant this user its rights, as deploy/mysql/init.sql does";
+
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     number     INT NOT NULL PRIMARY KEY,
     name       VARCHAR(100) NOT NULL,
@@ -112,7 +116,12 @@ async fn inspect_in(tx: &mut Tx, migrations: &[Migration]) -> Result<SchemaState
             }
             Ok(None) => {}
             // Without the table of steps no step was ever applied.
-            Err(DbError::Broken(_)) => return Ok(SchemaState::Behind { applied: 0, steps }),
+            Err(DbError::Broken(why)) if says_no_table(&why) => {
+                return Ok(SchemaState::Behind { applied: 0, steps });
+            }
+            Err(DbError::Broken(why)) if why.contains(DENIED) => {
+                return Err(DbError::Unavailable(format!("{why}: {GRANT}")));
+            }
             Err(error) => return Err(error),
         }
     }
@@ -122,6 +131,11 @@ async fn inspect_in(tx: &mut Tx, migrations: &[Migration]) -> Result<SchemaState
     } else {
         SchemaState::Behind { applied, steps }
     })
+}
+
+/// As SQLite has it, or with the code of a MySQL-protocol server.
+fn says_no_table(why: &str) -> bool {
+    why.contains("no such table") || why.contains("(1146)")
 }
 
 async fn checksum_applied(tx: &mut Tx, step: &Migration) -> Result<Option<Vec<u8>>, DbError> {
