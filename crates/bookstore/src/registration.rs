@@ -3,8 +3,28 @@
 use std::net::SocketAddr;
 
 use futures::future::join_all;
-use platform::discovery::{Instance, Registration, Registry};
+use platform::StartError;
+use platform::discovery::{ConsulRegistry, Discovery, Instance, Registration, Registry};
 use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+
+/// Refuses a service that others would look for on their own host.
+pub(crate) async fn check_announced(
+    config: &Config,
+    service: &str,
+    listen: SocketAddr,
+) -> Result<(), StartError> {
+    if config.discovery == Discovery::Static {
+        return Ok(());
+    }
+    let registry = ConsulRegistry::new(&config.consul);
+    let checked = registry.check_listen(listen).await;
+    checked.map_err(|error| StartError::Config {
+        key: format!("{service}.listen"),
+        reason: error.to_string(),
+    })
+}
 
 /// The services of this process, as others are told of them.
 pub(crate) struct Announced(Vec<Registration>);

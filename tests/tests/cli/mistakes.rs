@@ -84,6 +84,14 @@ async fn every_mistake_in_the_configuration_is_one_line_and_exit_code_2() -> any
             &["BOOKSTORE_ORDER", "must be a section"],
         ),
         (
+            &[
+                ("BOOKSTORE_DISCOVERY", "consul"),
+                ("BOOKSTORE_CONSUL__ADDRESS", "http://192.0.2.1:8500"),
+            ],
+            &[],
+            &["catalog.listen", "192.0.2.1", "127.0.0.1"],
+        ),
+        (
             &[],
             &["--config", &empty],
             &["empty.yaml", "order.database", "is empty"],

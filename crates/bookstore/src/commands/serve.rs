@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::signal::{Signals, Words};
 use crate::config::Config;
-use crate::registration::Announced;
+use crate::registration::{Announced, check_announced};
 use crate::system::{bind, deps, expect_there};
 
 /// Arguments of `serve`.
@@ -107,9 +107,13 @@ pub(crate) async fn run(args: ServeArgs, config: Config) -> anyhow::Result<ExitC
     let metrics_listener = bind("telemetry.metrics", metrics_address).await?;
     let metrics = telemetry::metrics_page().map_err(anyhow::Error::msg)?;
     let registry = config.registry();
-    let start = args
-        .service
-        .start(config, registry.as_ref(), !args.no_migrate);
+    let start = async {
+        check_announced(&config, name, listener.local_addr()?).await?;
+        let start = args
+            .service
+            .start(config, registry.as_ref(), !args.no_migrate);
+        anyhow::Ok(start.await?)
+    };
     let service = match signals.within(start).await {
         Ok(started) => started?,
         Err(code) => return Ok(code),

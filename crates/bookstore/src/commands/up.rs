@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::signal::{Signals, Words};
 use crate::config::Config;
-use crate::registration::Announced;
+use crate::registration::{Announced, check_announced};
 use crate::system::{Listeners, System, bind};
 
 /// Arguments of `up`.
@@ -28,7 +28,12 @@ pub(crate) async fn run(args: UpArgs, config: Config) -> anyhow::Result<ExitCode
     let metrics = telemetry::metrics_page().map_err(anyhow::Error::msg)?;
     let registry = config.registry();
     // On the heap: four services' futures are large for a stack.
-    let start = Box::pin(System::start(config, !args.no_migrate));
+    let start = Box::pin(async {
+        for (service, listen) in listeners.addresses()? {
+            check_announced(&config, service, listen).await?;
+        }
+        anyhow::Ok(System::start(config, !args.no_migrate).await?)
+    });
     let system = match signals.within(start).await {
         Ok(started) => started?,
         Err(code) => return Ok(code),

@@ -1,5 +1,6 @@
 //! The few requests to an agent, each bounded in time and size.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -32,6 +33,17 @@ pub enum ConsulError {
         agent: String,
         /// What the system said.
         reason: String,
+    },
+    /// Others who look an instance up would call themselves.
+    #[error(
+        "{listen} is an address of this host alone, and {agent} would tell it to others: listen on one that \
+         they reach, or on 0.0.0.0"
+    )]
+    Loopback {
+        /// Which agent would be told.
+        agent: String,
+        /// Where the instance listens.
+        listen: SocketAddr,
     },
     /// The answer did not come in time.
     #[error("{agent} did not answer in time")]

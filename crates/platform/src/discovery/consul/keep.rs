@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
+use tokio::net::{UdpSocket, lookup_host};
 use tokio_util::sync::CancellationToken;
 
 use super::agent::{Agent, ConsulError, Entry};
@@ -100,15 +100,30 @@ impl Keeper {
     }
 }
 
+/// Refuses an address of this host alone, unless the agent is on this host too.
+pub(super) async fn check_listen(agent: &Agent, listen: SocketAddr) -> Result<(), ConsulError> {
+    if !listen.ip().is_loopback() {
+        return Ok(());
+    }
+    let mut found = lookup_host(agent.url().address().as_str())
+        .await
+        .map_err(|error| unreachable(agent, &error))?;
+    if found.any(|address| address.ip().is_loopback()) {
+        return Ok(());
+    }
+    Err(ConsulError::Loopback {
+        agent: agent.url().to_string(),
+        listen,
+    })
+}
+
 /// What others are told of `instance`.
 async fn describe(agent: &Agent, instance: Instance) -> Result<Entry, ConsulError> {
+    check_listen(agent, instance.listen).await?;
     let mut ip = instance.listen.ip();
     if ip.is_unspecified() {
         let asked = read_own_ip(agent.url().address()).await;
-        ip = asked.map_err(|error| ConsulError::Unreachable {
-            agent: agent.url().to_string(),
-            reason: error.to_string(),
-        })?;
+        ip = asked.map_err(|error| unreachable(agent, &error))?;
     }
     let address = SocketAddr::new(ip, instance.listen.port());
     Ok(Entry {
@@ -119,6 +134,13 @@ async fn describe(agent: &Agent, instance: Instance) -> Result<Entry, ConsulErro
         port: address.port(),
         address: Address::from(address),
     })
+}
+
+fn unreachable(agent: &Agent, error: &io::Error) -> ConsulError {
+    ConsulError::Unreachable {
+        agent: agent.url().to_string(),
+        reason: error.to_string(),
+    }
 }
 
 /// The address by which this host reaches `agent`, and so most likely its neighbours too.
@@ -161,5 +183,26 @@ mod tests {
         assert_eq!(entry.id, "catalog-127.0.0.1-9003");
         assert_eq!((entry.host.as_str(), entry.port), ("127.0.0.1", 9003));
         assert_eq!(entry.address.as_str(), "127.0.0.1:9003");
+    }
+
+    #[tokio::test]
+    async fn an_address_of_this_host_alone_is_told_to_no_agent_elsewhere() {
+        let instance = Instance {
+            service: "catalog",
+            listen: "127.0.0.1:9003".parse().unwrap(),
+        };
+        for (address, is_told) in [
+            ("http://127.0.0.1:8500", true),
+            ("http://localhost:8500", true),
+            ("http://[::1]:8500", true),
+            ("http://192.0.2.1:8500", false),
+        ] {
+            let agent = Agent::new(&ConsulConfig {
+                address: address.parse().unwrap(),
+                token: Secret::default(),
+            });
+            let described = describe(&agent, instance).await;
+            assert_eq!(described.is_ok(), is_told, "{described:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@ mod agent;
 mod follow;
 mod keep;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -36,6 +37,18 @@ impl ConsulRegistry {
     /// What is in the way, without the token.
     pub async fn read_leader(&self) -> Result<String, ConsulError> {
         self.agent.read_leader().await
+    }
+
+    /// Whether an instance that listens there can be announced: not by an address of this host alone to an
+    /// agent on another. Where that cannot be found out now, an announcement will.
+    ///
+    /// # Errors
+    /// `Loopback` alone.
+    pub async fn check_listen(&self, listen: SocketAddr) -> Result<(), ConsulError> {
+        match keep::check_listen(&self.agent, listen).await {
+            Err(error @ ConsulError::Loopback { .. }) => Err(error),
+            Err(_) | Ok(()) => Ok(()),
+        }
     }
 
     /// Asks the agent once for the healthy instances of `service`.
