@@ -21,7 +21,7 @@ use crate::config::Config;
 /// What the program can be told to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run everything in one process, on embedded stores
+    /// Run everything in one process
     Up(up::UpArgs),
     /// Run one service in its own process
     Serve(serve::ServeArgs),
