@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use order::domain::REFUSALS_MAX;
 use platform::clock::pause;
 use tokio::time::Instant;
 
@@ -89,7 +90,7 @@ impl Extent {
     pub(crate) fn of(step: Step) -> Vec<Self> {
         match step {
             Step::Upstream(_) | Step::Gateway(_) => {
-                vec![Self::Times(1), Self::Times(6), Self::Lasting]
+                vec![Self::Times(1), Self::Times(REFUSALS_MAX + 1), Self::Lasting]
             }
             _ => vec![Self::Times(1), Self::Lasting],
         }

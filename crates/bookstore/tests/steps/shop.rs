@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a person waits before asking again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// How often a patient person asks: longer than any fault lasts.
-const TRIES: u32 = 400;
+const TRIES: u32 = 800;
 
 /// Time of day on tokio's clock, which is paused: it leaps to the next thing that waits.
 struct VirtualClock {

@@ -13,6 +13,7 @@ use api::order::v1::{
 };
 use api::payment::v1::{PayRequest, RefundRequest};
 use futures::future::LocalBoxFuture;
+use order::domain::REFUSALS_MAX;
 
 use crate::plan::{Extent, Fault, Treatment};
 use crate::shop::{Shop, Stop};
@@ -125,7 +126,7 @@ pub(crate) const STORIES: &[Story] = &[
         &[fault(
             Step::Upstream(Method::BatchReleaseStock),
             Treatment::Refused,
-            5
+            REFUSALS_MAX
         )]
     ),
 ];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use platform::config::ServiceUrl;
 use platform::discovery::{Address, ConsulConfig, ConsulRegistry};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, lookup_host};
 use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
@@ -59,7 +59,7 @@ pub(super) async fn examine_upstream(
             match known {
                 Ok(addresses) if addresses.is_empty() => {
                     let detail = format!("{url}: Consul knows no instance that is well");
-                    return vec![finding(key, Verdict::Bad, detail)];
+                    return vec![finding(key, Verdict::Idle, detail)];
                 }
                 Ok(addresses) => addresses,
                 Err(error) => return vec![finding(key, Verdict::Bad, format!("{url}: {error}"))],
@@ -79,8 +79,8 @@ async fn examine_instance(key: &str, address: &Address) -> Finding {
     let (verdict, said) = match ask(address.as_str()).await {
         Answer::Serving => (Verdict::Good, "serving".to_owned()),
         Answer::Nobody => {
-            let said = "nobody answers there, and `serve order` calls it";
-            (Verdict::Bad, said.to_owned())
+            let said = "nobody answers there; `serve order` calls it, `up` does not";
+            (Verdict::Idle, said.to_owned())
         }
         Answer::Bad(said) => (Verdict::Bad, said),
     };
@@ -108,6 +108,9 @@ async fn ask_health(address: &str) -> Answer {
     let Ok(endpoint) = Endpoint::from_shared(format!("http://{address}")) else {
         return Answer::Nobody;
     };
+    if let Err(error) = lookup_host(address).await {
+        return Answer::Bad(format!("no such host: {error}"));
+    }
     let Ok(channel) = endpoint.connect().await else {
         return Answer::Nobody;
     };
@@ -250,8 +253,9 @@ mod tests {
         assert_eq!(examine("http://127.0.0.1:1", ELSEWHERE).await, []);
         assert_eq!(examine("http://localhost:1", ELSEWHERE).await, []);
         let found = examine("http://127.0.0.1:1,http://127.0.0.1:2", ELSEWHERE).await;
-        let said = "http://127.0.0.1:2: nobody answers there, and `serve order` calls it";
-        assert_eq!(found, [(Verdict::Bad, said.to_owned())]);
+        let said =
+            "http://127.0.0.1:2: nobody answers there; `serve order` calls it, `up` does not";
+        assert_eq!(found, [(Verdict::Idle, said.to_owned())]);
         let found = examine("http://no.such.host.invalid:1", ELSEWHERE).await;
         assert_eq!(found.len(), 1);
         assert!(found.iter().all(|(verdict, _)| *verdict == Verdict::Bad));
@@ -270,7 +274,7 @@ mod tests {
         };
         let (found, ()) = tokio::join!(examine("consul://catalog", address), answer);
         let said = "consul://catalog: Consul knows no instance that is well";
-        assert_eq!(found, [(Verdict::Bad, said.to_owned())]);
+        assert_eq!(found, [(Verdict::Idle, said.to_owned())]);
         let found = examine("consul://catalog", ELSEWHERE).await;
         assert!(matches!(&found[..], [(Verdict::Bad, said)] if said.contains("cannot be reached")));
     }
