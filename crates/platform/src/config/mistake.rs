@@ -13,7 +13,7 @@ pub(super) struct Mistake {
     /// What is wrong with it.
     pub(super) reason: String,
     /// Whether it is a value of another kind than is wanted there: a text for a number.
-    pub(super) is_of_kind: bool,
+    pub(super) is_of_wrong_kind: bool,
 }
 
 impl Mistake {
@@ -23,7 +23,7 @@ impl Mistake {
         Self {
             key: keys.join("."),
             reason: EMPTY.to_owned(),
-            is_of_kind: false,
+            is_of_wrong_kind: false,
         }
     }
 }
@@ -38,7 +38,7 @@ impl From<serde_path_to_error::Error<serde_json::Error>> for Mistake {
         let text = error.inner().to_string();
         Self {
             key,
-            is_of_kind: text.starts_with(INVALID_TYPE),
+            is_of_wrong_kind: text.starts_with(INVALID_TYPE),
             reason: describe(text),
         }
     }

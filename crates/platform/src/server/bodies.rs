@@ -1,4 +1,4 @@
-//! Bodies with bounds on how long they may take.
+//! Bodies with bounds: how long a request may take to arrive, and how much may wait in answers.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use crate::error::busy;
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(5);
 
 /// A request that has to arrive in time: a caller who sends headers alone must not keep its turn.
-pub(super) struct Prompt {
+pub(super) struct ArrivalLimited {
     body: Body,
     patience: Option<BoxFuture<'static, ()>>,
 }
 
-impl Prompt {
+impl ArrivalLimited {
     pub(super) fn body(body: Body) -> Body {
         Body::new(Self {
             body,
@@ -36,7 +36,7 @@ impl Prompt {
     }
 }
 
-impl http_body::Body for Prompt {
+impl http_body::Body for ArrivalLimited {
     type Data = Bytes;
     type Error = Status;
 
@@ -105,7 +105,9 @@ impl Held {
         let next = match next {
             Some(Some(Ok(frame))) => Some(frame),
             Some(Some(Err(status))) => return status.into_http(),
-            Some(None) | None => None,
+            // It has ended, and is not asked again.
+            Some(None) => return Response::from_parts(parts, Body::empty()),
+            None => None,
         };
         let mut held = Self {
             body,

@@ -30,7 +30,7 @@ pub(super) fn incoming(
     service: &'static str,
     listener: TcpListener,
     shutdown: CancellationToken,
-) -> impl Stream<Item = io::Result<Corked<Prompt<TcpStream>>>> {
+) -> impl Stream<Item = io::Result<Corked<PrefaceLimited<TcpStream>>>> {
     let state = (listener, shutdown, false);
     stream::unfold(state, move |(listener, shutdown, mut is_told)| async move {
         loop {
@@ -41,9 +41,10 @@ pub(super) fn incoming(
                         tracing::debug!(service, %error, "a connection ended at once");
                         continue;
                     }
-                    let prompt = Prompt::new(connection, shutdown.clone());
-                    return Some((Ok(Corked::new(prompt)), (listener, shutdown, false)));
+                    let limited = PrefaceLimited::new(connection, shutdown.clone());
+                    return Some((Ok(Corked::new(limited)), (listener, shutdown, false)));
                 }
+                Err(error) if is_of_one_caller(&error) => {}
                 Err(error) => {
                     metrics::counter!("bookstore_accept_errors_total", "service" => service)
                         .increment(1);
@@ -58,14 +59,24 @@ pub(super) fn incoming(
     })
 }
 
+/// Whether the connection broke before it was taken: the next one may be well, and whoever breaks many must not make
+/// the others wait.
+fn is_of_one_caller(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}
+
 /// A connection that ends where its caller does not speak in time.
-pub(super) struct Prompt<T> {
+pub(super) struct PrefaceLimited<T> {
     inner: T,
     /// How much of the preface is still to come, and until when; none once it has come.
     silent: Option<(usize, BoxFuture<'static, ()>)>,
 }
 
-impl<T> Prompt<T> {
+impl<T> PrefaceLimited<T> {
     fn new(inner: T, shutdown: CancellationToken) -> Self {
         let patience = async move {
             shutdown.run_until_cancelled(pause(PREFACE_LIMIT)).await;
@@ -77,7 +88,7 @@ impl<T> Prompt<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Prompt<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for PrefaceLimited<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -100,7 +111,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Prompt<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Prompt<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for PrefaceLimited<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -118,7 +129,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Prompt<T> {
     }
 }
 
-impl<T: Connected> Connected for Prompt<T> {
+impl<T: Connected> Connected for PrefaceLimited<T> {
     type ConnectInfo = T::ConnectInfo;
 
     fn connect_info(&self) -> Self::ConnectInfo {
@@ -134,14 +145,37 @@ mod tests {
 
     use super::*;
 
-    fn connection() -> (DuplexStream, Prompt<DuplexStream>, CancellationToken) {
+    fn connection() -> (
+        DuplexStream,
+        PrefaceLimited<DuplexStream>,
+        CancellationToken,
+    ) {
         let (caller, ours) = duplex(1024);
         let shutdown = CancellationToken::new();
-        (caller, Prompt::new(ours, shutdown.clone()), shutdown)
+        (
+            caller,
+            PrefaceLimited::new(ours, shutdown.clone()),
+            shutdown,
+        )
     }
 
-    async fn read_error(prompt: &mut Prompt<DuplexStream>) -> io::ErrorKind {
+    async fn read_error(prompt: &mut PrefaceLimited<DuplexStream>) -> io::ErrorKind {
         prompt.read(&mut [0; 64]).await.unwrap_err().kind()
+    }
+
+    #[test]
+    fn a_listener_rests_for_what_lasts_and_not_for_one_broken_connection() {
+        // EMFILE, ENFILE, ENOMEM; ECONNABORTED, ECONNRESET.
+        for (code, is_one) in [
+            (24, false),
+            (23, false),
+            (12, false),
+            (103, true),
+            (104, true),
+        ] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(is_of_one_caller(&error), is_one, "{error}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -25,7 +25,7 @@ use crate::deadline::Deadline;
 use crate::error::{ERROR_ID, bug, shed};
 use crate::net::REQUEST_ID;
 use crate::random;
-use crate::server::bodies::{Held, Prompt, Unread};
+use crate::server::bodies::{ArrivalLimited, Held, Unread};
 use crate::server::methods::{Method, Methods};
 
 /// The deadline of a call whose caller names none, and the latest that one can name.
@@ -132,7 +132,7 @@ impl Shell {
         let request = if path.starts_with(REFLECTION) {
             request
         } else {
-            request.map(Prompt::body)
+            request.map(ArrivalLimited::body)
         };
         let call = AssertUnwindSafe(self.routes.call(request)).catch_unwind();
         match deadline.within(call).await {
