@@ -33,10 +33,9 @@ const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
 const DEADLINE_MAX: Duration = Duration::from_mins(1);
 /// How many calls a service works on at once, answers that nobody has read included; one more is refused at once.
 const CALLS_MAX: usize = 4096;
-/// How many questions after its health besides. A service that refuses calls is not dead, and those who ask
-/// must not take it for that.
-const HEALTH_CALLS_MAX: usize = 256;
-const HEALTH: &str = "/grpc.health.v1.Health/";
+/// It takes no turn: it costs next to nothing, and a service that refuses calls is not dead. Turns of its own could be
+/// used up like the others.
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 /// Its callers may take as long as they like between two questions.
 const REFLECTION: &str = "/grpc.reflection.";
 /// How much of a refused request is read, and how long that may take.
@@ -53,7 +52,6 @@ pub(super) struct Shell {
     methods: Methods,
     routes: Routes,
     running: Arc<Semaphore>,
-    asked_for_health: Arc<Semaphore>,
     unread: Unread,
 }
 
@@ -70,7 +68,6 @@ impl Shell {
             methods,
             routes,
             running: Arc::new(Semaphore::new(CALLS_MAX)),
-            asked_for_health: Arc::new(Semaphore::new(HEALTH_CALLS_MAX)),
             unread: Unread::default(),
         }
     }
@@ -120,12 +117,9 @@ impl Shell {
     /// Sheds, limits and guards one call.
     async fn answer(mut self, deadline: Deadline, request: Request<Body>) -> Response<Body> {
         let path = request.uri().path();
-        let turns = if path.starts_with(HEALTH) {
-            &self.asked_for_health
-        } else {
-            &self.running
-        };
-        let Ok(turn) = Arc::clone(turns).try_acquire_owned() else {
+        let needs_turn = path != HEALTH_CHECK;
+        let turn = needs_turn.then(|| Arc::clone(&self.running).try_acquire_owned());
+        let Ok(turn) = turn.transpose() else {
             discard(request.into_body()).await;
             return shed().into_http();
         };
@@ -136,7 +130,10 @@ impl Shell {
         };
         let call = AssertUnwindSafe(self.routes.call(request)).catch_unwind();
         match deadline.within(call).await {
-            Ok(Ok(Ok(response))) => Held::answer(response, turn, &self.unread),
+            Ok(Ok(Ok(response))) => match turn {
+                Some(turn) => Held::answer(response, turn, &self.unread),
+                None => response,
+            },
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(_panic)) => bug(&HandlerPanicked).into_http(),
             Err(_) => Status::deadline_exceeded("the deadline passed; the outcome is not known")
@@ -320,7 +317,16 @@ mod tests {
 
     /// A question after its health, whose body is `body`.
     fn check(body: axum::body::Body) -> Request<Body> {
-        Request::post("/grpc.health.v1.Health/Check")
+        post(HEALTH_CHECK, body)
+    }
+
+    /// One that is answered for as long as somebody listens, and needs a turn.
+    fn watch(body: axum::body::Body) -> Request<Body> {
+        post("/grpc.health.v1.Health/Watch", body)
+    }
+
+    fn post(path: &str, body: axum::body::Body) -> Request<Body> {
+        Request::post(path)
             .header("content-type", "application/grpc")
             .body(Body::new(body))
             .unwrap()
@@ -356,28 +362,28 @@ mod tests {
     #[tokio::test]
     async fn an_answer_keeps_its_turn_until_it_is_read() {
         let mut shell = new_shell();
-        shell.asked_for_health = Arc::new(Semaphore::new(1));
-        let unread = shell.call(check(empty_message())).await.unwrap();
-        let refused = shell.call(check(empty_message())).await.unwrap();
+        shell.running = Arc::new(Semaphore::new(1));
+        let unread = shell.call(watch(empty_message())).await.unwrap();
+        assert!(!unread.headers().contains_key("grpc-status"));
+        let refused = shell.call(watch(empty_message())).await.unwrap();
         assert_eq!(status_of(refused).await, "14");
-        assert_eq!(status_of(unread).await, "0");
-        let next = shell.call(check(empty_message())).await.unwrap();
-        assert_eq!(status_of(next).await, "0");
+        drop(unread);
+        let next = shell.call(watch(empty_message())).await.unwrap();
+        assert!(!next.headers().contains_key("grpc-status"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_request_that_never_comes_gives_its_turn_back() {
         let mut shell = new_shell();
-        shell.asked_for_health = Arc::new(Semaphore::new(1));
-        let mut request = check(silence());
+        shell.running = Arc::new(Semaphore::new(1));
+        let mut request = watch(silence());
         let patient = HeaderValue::from_static("60S");
         request.headers_mut().insert("grpc-timeout", patient);
         let begun = tokio::time::Instant::now();
         let response = shell.call(request).await.unwrap();
         assert_eq!(status_of(response).await, "4");
         assert!(begun.elapsed() < Duration::from_secs(6));
-        let next = shell.call(check(empty_message())).await.unwrap();
-        assert_eq!(status_of(next).await, "0");
+        assert_eq!(shell.running.available_permits(), 1);
     }
 
     #[test]
