@@ -151,18 +151,18 @@ impl App {
         }
     }
 
-    /// Says why, and waits a moment: whatever broke is asked again from the cursor on.
+    /// Waits a moment and says why: whatever broke is asked again from the cursor on.
     async fn break_off(&self, error: &(impl std::error::Error + Sync), is_told: &mut bool) -> End {
-        // In `up` payment stops at the same signal; the next start follows from the cursor on.
-        let is_expected = *is_told || self.tasks.draining().is_cancelled();
-        if is_expected {
-            tracing::debug!(%error, "the payment feed is still away");
+        let wait = pause(self.timing.reopen_feed_after);
+        let waited = self.tasks.stopping().run_until_cancelled(wait).await;
+        // In `up` payment stops at the same signal, maybe a little earlier: hence after the wait.
+        if *is_told || self.tasks.draining().is_cancelled() {
+            tracing::debug!(%error, "the payment feed is away");
         } else {
             tracing::warn!(%error, "the payment feed broke off");
             *is_told = true;
         }
-        let wait = pause(self.timing.reopen_feed_after);
-        match self.tasks.stopping().run_until_cancelled(wait).await {
+        match waited {
             Some(()) => End::Broken,
             None => End::GaveWay,
         }
