@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use order::domain::{Item, NewOrder, Op};
+use order::domain::{Birth, Item, NewOrder, Op};
 use order::store::{MIGRATIONS, MemoryStore, SqlStore, Store};
 use platform::db::{Database, DatabaseOptions, DatabaseUrl};
 use tokio::runtime::Runtime;
@@ -82,7 +82,10 @@ fn insert(id: u64) -> Op {
         items: [item(1), item(2)].into(),
         request: None,
         at: UnixMillis::new(0),
-        lease_until: UnixMillis::new(10_000),
+        birth: Birth::Creating {
+            lease_until: UnixMillis::new(10_000),
+        },
+        may_be_there: false,
     }))
 }
 

@@ -7,7 +7,7 @@
 //! anybody inside a transaction; let a caller cancel what was begun.
 //!
 //! Start reading at [`domain`] (every rule, as plain functions), then `app/create_order/` (the
-//! saga as a story), then `app/run_tasks.rs` (why effects happen at least once and count once).
+//! saga as a story, and its two logs), then `app/run_tasks.rs` (why effects happen at least once and count once).
 
 mod app;
 pub mod audit;

@@ -27,6 +27,7 @@ pub(crate) fn start(
         }};
     }
     repeat!("recover_creations", timing.recover_every, recover_creations);
+    repeat!("recover_intents", timing.recover_every, recover_intents);
     let every = timing.run_tasks_every;
     repeat!("run_tasks_of_inventory", every, run_tasks_of_inventory);
     repeat!("run_tasks_of_payment", every, run_tasks_of_payment);

@@ -53,23 +53,33 @@ impl IdAllocator {
     /// # Errors
     /// [`WriteError::TooLate`] at the deadline; whatever the database says.
     pub async fn next(&self, deadline: Deadline) -> Result<u64, WriteError> {
-        let next = deadline.within(self.take());
+        Ok(self.next_range(1, deadline).await?.start)
+    }
+
+    /// The next ids in a row, `len` at the most, and one at least.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub async fn next_range(&self, len: u64, deadline: Deadline) -> Result<Range<u64>, WriteError> {
+        let next = deadline.within(self.take(len));
         Ok(next.await.map_err(|_| WriteError::TooLate)??)
     }
 
-    async fn take(&self) -> Result<u64, DbError> {
+    async fn take(&self, len: u64) -> Result<Range<u64>, DbError> {
         let mut block = self.block.lock().await;
-        if let Some(id) = block.ids.next() {
-            return Ok(id);
+        if block.ids.is_empty() {
+            // Dropped halfway, this loses a block of ids and nothing else.
+            let ids = self.source.reserve(block.next_len).await?;
+            if ids.is_empty() {
+                return Err(DbError::Broken("an empty block of ids".to_owned()));
+            }
+            block.ids = ids;
+            block.next_len = block.next_len.saturating_mul(2).min(BLOCK_LEN_MAX);
         }
-        // Dropped halfway, this loses a block of ids and nothing else.
-        let mut ids = self.source.reserve(block.next_len).await?;
-        let id = ids
-            .next()
-            .ok_or_else(|| DbError::Broken("an empty block of ids".to_owned()))?;
-        block.ids = ids;
-        block.next_len = block.next_len.saturating_mul(2).min(BLOCK_LEN_MAX);
-        Ok(id)
+        let start = block.ids.start;
+        let end = block.ids.end.min(start.saturating_add(len.max(1)));
+        block.ids.start = end;
+        Ok(start..end)
     }
 }
 

@@ -124,6 +124,8 @@ moments! {
 
     /// A creation was abandoned, by its creator or by recovery.
     CreationAbandoned Answer "creations abandoned";
+    /// An intent whose creator died was taken over.
+    IntentRecovered Answer "intents recovered";
     /// A creation was dropped without a trace.
     CreationDropped Answer "creations dropped";
     /// A release came before its deduction, and fenced it.

@@ -2,12 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use order::audit::{Fault, OrderRecord};
-use order::domain::{Stage, Task, TaskKey, TaskKind};
+use order::domain::{Intent, Stage, Task, TaskKey, TaskKind};
 use types::{BookId, Fen, OrderId, OrderNo, OrderStatus, PaymentNo, UnixMillis};
 
 /// One reading of all four databases: plain data, as far as the laws need it.
 ///
-/// Each part is a snapshot of its own moment. `orders` comes first: its cursor, then its tasks,
+/// Each part is a snapshot of its own moment. `orders` comes first: its cursor, its tasks, its intents,
 /// then its rows; the others come after it.
 #[derive(Debug)]
 pub(crate) struct Facts {
@@ -32,6 +32,8 @@ pub(crate) struct Orders {
     pub(crate) faults: Vec<(OrderName, Fault)>,
     /// Every task.
     pub(crate) tasks: BTreeMap<TaskKey, Task>,
+    /// Every intent that is open.
+    pub(crate) intents: Vec<Intent>,
     /// The last event of the payment feed that was applied.
     pub(crate) cursor: u64,
     /// Every book that was ever ordered.
@@ -132,6 +134,15 @@ impl Orders {
             .binary_search_by_key(&id, |order| order.name.id)
             .ok()?;
         self.rows.get(at)
+    }
+
+    /// Whether what is held under this number for this id is a creation's, which somebody is to settle.
+    pub(crate) fn is_intended(&self, id: u64, number: &str) -> bool {
+        let Some(id) = OrderId::new(id) else {
+            return false;
+        };
+        let mut intents = self.intents.iter().filter(|intent| intent.covers(id));
+        intents.any(|intent| intent.number(id).as_str() == number)
     }
 
     /// How the order with this id is named, whether it is there or not.

@@ -49,7 +49,7 @@ laws! {
     SettledHoldsNothing "settled-holds-nothing"
         "an order that is shipped, completed or cancelled holds nothing once its tasks are done";
     /// Order against inventory.
-    HoldHasOrder "hold-has-order" "a batch hold belongs to an order";
+    HoldHasOrder "hold-has-order" "a batch hold belongs to an order, or to an open intent";
     /// Order.
     TotalIsItems "total-is-items" "an order's total is the sum of its items";
     /// Order.

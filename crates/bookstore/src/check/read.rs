@@ -60,8 +60,8 @@ impl Databases {
         })
     }
 
-    /// The cursor, then tasks, then orders: a task's order is never read before its task, and what
-    /// the cursor has passed shows in the orders.
+    /// The cursor, then tasks and intents, then orders: a task's order is never read before its task, what the
+    /// cursor has passed shows in the orders, and of a creation under way its intent or its order.
     async fn read_orders(&self, now: UnixMillis) -> anyhow::Result<Orders> {
         let tasks = |tasks: Vec<order::domain::Task>| {
             tasks.into_iter().map(|task| (task.key, task)).collect()
@@ -70,6 +70,7 @@ impl Databases {
             is_running: order::audit::is_running(&self.order, now).await?,
             cursor: order::audit::read_feed_cursor(&self.order).await?,
             tasks: tasks(order::audit::read_tasks(&self.order).await?),
+            intents: order::audit::read_intents(&self.order).await?,
             ..Orders::default()
         };
         loop {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use inventory::audit::{Audit as Stock, BookAudit, OpenHold};
 use inventory::domain::{Line, Reference};
-use order::domain::{Stage, Task, TaskKey, TaskKind};
+use order::domain::{Intent, Stage, Task, TaskKey, TaskKind};
 use payment::audit::{Audit as Money, PaymentRow};
 use types::{
     BookId, Fen, IdempotencyKey, OrderId, OrderNo, OrderStatus, PaymentNo, PaymentStatus, Quantity,
@@ -59,6 +59,7 @@ pub(super) fn sound() -> Facts {
             rows,
             faults: vec![],
             tasks: BTreeMap::new(),
+            intents: vec![],
             cursor: 10,
             books: BTreeSet::from([book(1)]),
             is_running: true,
@@ -111,6 +112,18 @@ pub(super) fn copies(lines: &[(u64, i64)]) -> Vec<(BookId, i64)> {
         .iter()
         .map(|(id, copies)| (book(*id), *copies))
         .collect()
+}
+
+/// An intent whose creator is at it.
+pub(super) fn intent(first: u64, last: u64) -> Intent {
+    Intent {
+        first: OrderId::new(first).unwrap(),
+        last: OrderId::new(last).unwrap(),
+        numbered_at: NOW,
+        lease_until: NOW.plus(std::time::Duration::from_secs(7)),
+        written: 0,
+        recovering: false,
+    }
 }
 
 /// A batch hold under `key`.

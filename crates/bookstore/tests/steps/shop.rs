@@ -264,6 +264,19 @@ impl Shop {
         Ok(())
     }
 
+    /// Waits for creations without a key to end, each as an order or as nothing.
+    pub(crate) async fn until_no_intent_is_open(&self) -> Result<(), Stop> {
+        let never = UnixMillis::new(i64::MAX);
+        for _ in 0..TRIES {
+            let open = self.orders.due_intents(never, 1).await;
+            if open.is_ok_and(|open| open.is_empty()) {
+                return Ok(());
+            }
+            pause(ASK_AGAIN_AFTER).await;
+        }
+        Err(anyhow!("an intent stays open").into())
+    }
+
     /// Asks until an answer is one that `is_done` likes, or, as an impatient person, once.
     pub(crate) async fn until<A: Ask>(
         &self,

@@ -2,7 +2,7 @@
 //! a gateway or of a queue that is new does not compile here, or is missed by a test, until it has a
 //! name below; with the name it gets every treatment.
 
-use order::domain::{AbandonedBy, CancelCause, LeaseStep, TaskStep};
+use order::domain::{AbandonedBy, Birth, CancelCause, IntentStep, LeaseStep, TaskStep};
 
 macro_rules! steps {
     ($(#[$doc:meta])* $name:ident { $($variant:ident),+ $(,)? }) => {
@@ -98,7 +98,8 @@ steps! {
     /// What order's store writes.
     OrderStep {
         Insert, Confirm, Drop, CallOff, Recover, Cancel, Expire, Ship, Complete, Pay, Follow,
-        ClaimTask, EndTask, FailTask, ResumeTask, TakeLease, FreeLease,
+        ClaimTask, EndTask, FailTask, ResumeTask, TakeLease, FreeLease, InsertHeld, OpenIntent, TakeIntent,
+        CloseIntent,
     }
 }
 
@@ -106,7 +107,10 @@ impl OrderStep {
     pub(crate) const fn of(op: &order::domain::Op) -> Self {
         use order::domain::Op;
         match op {
-            Op::Insert(_) => Self::Insert,
+            Op::Insert(new) => match new.birth {
+                Birth::Creating { .. } => Self::Insert,
+                Birth::Held { .. } => Self::InsertHeld,
+            },
             Op::Confirm { .. } => Self::Confirm,
             Op::Drop { .. } => Self::Drop,
             Op::Abandon { by, .. } => match by {
@@ -134,13 +138,18 @@ impl OrderStep {
                 LeaseStep::Take { .. } => Self::TakeLease,
                 LeaseStep::Free => Self::FreeLease,
             },
+            Op::Intent { step, .. } => match step {
+                IntentStep::Open(_) => Self::OpenIntent,
+                IntentStep::TakeOver { .. } => Self::TakeIntent,
+                IntentStep::Close => Self::CloseIntent,
+            },
         }
     }
 }
 
 steps! {
     /// What order's store reads for its sagas and workers.
-    OrderRead { Order, Request, DueOrders, DueTasks, Cursor, Ids }
+    OrderRead { Order, Request, DueOrders, DueIntents, Written, DueTasks, Cursor, Ids }
 }
 
 steps! {

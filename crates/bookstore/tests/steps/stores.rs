@@ -1,10 +1,11 @@
 //! The stores of the four services, in memory, with the plan's faults around every unit of work.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use order::domain::{HistoryRow, Order, OrderDetail, Stage, Task, TaskKind};
+use order::domain::{HistoryRow, Intent, Order, OrderDetail, Stage, Task, TaskKind};
 use order::store::{DueOrder, Health, OrderFilter};
 use payment::store::Measures;
 use platform::combiner::Batch;
@@ -111,6 +112,17 @@ impl order::store::Store for Faulty<order::store::MemoryStore> {
     ) -> Result<Vec<DueOrder>, DbError> {
         let read = self.store.due_orders(stage, until, after, limit);
         self.read(Step::OrderRead(OrderRead::DueOrders), read).await
+    }
+
+    async fn due_intents(&self, until: UnixMillis, limit: u32) -> Result<Vec<Intent>, DbError> {
+        let read = self.store.due_intents(until, limit);
+        self.read(Step::OrderRead(OrderRead::DueIntents), read)
+            .await
+    }
+
+    async fn written_under(&self, intent: Intent) -> Result<BTreeSet<OrderId>, DbError> {
+        let read = self.store.written_under(intent);
+        self.read(Step::OrderRead(OrderRead::Written), read).await
     }
 
     async fn due_tasks(

@@ -86,6 +86,21 @@ pub(crate) const STORIES: &[Story] = &[
         ends_the_same: false,
         ..story!(a_buyer_goes_away)
     },
+    Story {
+        ends_the_same: false,
+        ..story!(an_order_has_no_key)
+    },
+    Story {
+        ends_the_same: false,
+        ..story!(
+            an_intent_is_left_to_recovery,
+            &[fault(
+                Step::Order(OrderStep::CloseIntent),
+                Treatment::Refused,
+                1
+            )]
+        )
+    },
     story!(the_order_service_restarts),
     story!(
         a_charge_is_refused_first,
@@ -288,6 +303,16 @@ async fn too_much_is_ordered(shop: &Shop) -> Result<(), Stop> {
 
 async fn a_buyer_goes_away(shop: &Shop) -> Result<(), Stop> {
     shop.try_once(order(&[(1, 2), (2, 1)], "gone")).await
+}
+
+/// Nobody can ask for it twice.
+async fn an_order_has_no_key(shop: &Shop) -> Result<(), Stop> {
+    shop.try_once(order(&[(1, 2), (2, 1)], "")).await?;
+    shop.until_no_intent_is_open().await
+}
+
+async fn an_intent_is_left_to_recovery(shop: &Shop) -> Result<(), Stop> {
+    an_order_has_no_key(shop).await
 }
 
 async fn the_order_service_restarts(shop: &Shop) -> Result<(), Stop> {

@@ -70,7 +70,10 @@ impl Part {
                 | OrderStep::FailTask
                 | OrderStep::ResumeTask
                 | OrderStep::TakeLease
-                | OrderStep::FreeLease => Self::Working,
+                | OrderStep::FreeLease
+                | OrderStep::OpenIntent
+                | OrderStep::TakeIntent
+                | OrderStep::CloseIntent => Self::Working,
                 _ => Self::Moving,
             },
             Step::OrderRead(_) => Self::Working,

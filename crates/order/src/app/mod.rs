@@ -11,6 +11,7 @@ mod fulfil_order;
 mod pay_order;
 mod read_orders;
 mod recover_creations;
+mod recover_intents;
 mod run_tasks;
 
 use std::sync::Arc;
@@ -35,8 +36,8 @@ use crate::domain::{Moved, Op, Order, Stamp, Verdict};
 use crate::error::OrderError;
 use crate::store::{OrderIds, OrdersByNumber, OrdersByRequest, Store, Writer};
 
-use create_order::ShortBooks;
 pub(crate) use create_order::{CreateOrder, Created};
+use create_order::{Intents, ShortBooks};
 pub(crate) use pay_order::{PaidOrder, PayOrder};
 pub(crate) use run_tasks::TaskRunner;
 
@@ -54,7 +55,8 @@ pub(crate) struct App {
     reader: Reader<OrdersByNumber>,
     requests: Reader<OrdersByRequest>,
     writer: Writer,
-    ids: IdAllocator,
+    ids: Arc<IdAllocator>,
+    intents: Intents,
     catalog: Arc<dyn CatalogClient>,
     inventory: Arc<dyn InventoryClient>,
     payment: Arc<dyn PaymentClient>,
@@ -73,8 +75,18 @@ impl App {
     pub(crate) fn new(parts: Parts, clock: SharedClock, tasks: Tasks) -> Arc<Self> {
         let writer = Writer::start(Arc::clone(&parts.store));
         let runner = TaskRunner::new(&parts, writer.clone(), &clock, &tasks);
+        let ids = Arc::new(IdAllocator::new(Arc::new(OrderIds(Arc::clone(
+            &parts.store,
+        )))));
         Arc::new(Self {
-            ids: IdAllocator::new(Arc::new(OrderIds(Arc::clone(&parts.store)))),
+            intents: Intents::new(
+                Arc::clone(&ids),
+                writer.clone(),
+                Arc::clone(&clock),
+                tasks.clone(),
+                parts.timing.creation_lease,
+            ),
+            ids,
             creations: SingleFlight::new(),
             short_books: ShortBooks::new(parts.timing.short_books_for),
             holder: format!("order-{:016x}", random::number()).into(),
@@ -95,6 +107,7 @@ impl App {
 
     /// Applies what waits, then lets go of the store.
     pub(crate) async fn close(&self) {
+        self.intents.close().await;
         self.writer.close().await;
         self.reader.close().await;
         self.requests.close().await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use types::{Fen, OrderStatus, UnixMillis};
 
 use super::OrderRecord;
-use crate::domain::{Stage, is_legal};
+use crate::domain::{Intent, Stage, is_legal};
 
 /// How long after its deadline a PENDING order is overdue, and a CREATING one forgotten: the
 /// slowest way of ending it, and a little.
@@ -108,6 +108,12 @@ pub fn find_faults(record: &OrderRecord, now: UnixMillis) -> Vec<Fault> {
     check_money(record, &mut faults);
     check_deadline(record, now, &mut faults);
     faults
+}
+
+/// How long an intent has been forgotten for, as of `now`; `None` where it may still be recovered in time.
+pub fn forgotten_for(intent: &Intent, now: UnixMillis) -> Option<Duration> {
+    let by = now.since(intent.lease_until);
+    (by > PATIENCE).then_some(by)
 }
 
 fn check_items(record: &OrderRecord, faults: &mut Vec<Fault>) {

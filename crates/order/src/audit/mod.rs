@@ -13,14 +13,17 @@ use platform::args;
 use platform::db::{Database, DbError};
 use types::{OrderId, OrderStatus, UnixMillis};
 
-use crate::domain::{HistoryRow, Item, Order, Stage, Task, TaskKind};
+use crate::domain::{HistoryRow, Intent, Item, Order, Stage, Task, TaskKind};
 use crate::store::{SqlStore, Store, read_history_between, read_items_between, read_orders_after};
 
-pub use faults::{Fault, find_faults};
+pub use faults::{Fault, find_faults, forgotten_for};
 
 /// The most tasks that are read: as many as can come due together and still fit in memory. One that
 /// were left out would look as if nobody saw to its order.
 const TASKS_MAX: u32 = 1_000_000;
+
+/// The most intents that are read; a replica has a few.
+const INTENTS_MAX: u32 = 1_000_000;
 
 /// How long after the lease of a dead replica ran out another has taken it, if there is one: it asks
 /// every 2 s. To say earlier that nobody runs would be wrong after every restart from a crash.
@@ -108,6 +111,12 @@ pub async fn read_tasks(database: &Database) -> Result<Vec<Task>, DbError> {
         .await?;
     tasks.append(&mut store.parked_tasks(TASKS_MAX).await?);
     Ok(tasks)
+}
+
+/// Every intent there is, by ascending id: what is held under its ids is its creator's, or recovery's, to settle.
+pub async fn read_intents(database: &Database) -> Result<Vec<Intent>, DbError> {
+    let store = SqlStore::new(database.clone());
+    store.due_intents(END_OF_TIME, INTENTS_MAX).await
 }
 
 /// Whether some replica of the service may be alive at `now`, by a lease that has not run out, or not

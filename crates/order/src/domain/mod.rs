@@ -4,11 +4,12 @@
 //! it touches and the moment it carries. Every store runs exactly these rules; they differ only in
 //! where the rows lie.
 //!
-//! Read in this order: [`Stage`] (the state machine), [`Order`], [`Op`] (everything that can
+//! Read in this order: [`Stage`] (the state machine), [`Order`], [`Intent`], [`Op`] (everything that can
 //! happen), then `apply/` (what happens then).
 
 mod apply;
 mod basket;
+mod intent;
 mod op;
 mod order;
 mod outcome;
@@ -18,7 +19,10 @@ mod table;
 mod task;
 
 pub use basket::{Basket, ITEMS_MAX, Line, PricedBasket, Pricing, QUANTITY_MAX, Quote};
-pub use op::{AbandonedBy, FeedEvent, LeaseStep, NewOrder, Op, Receipt, Stamp, TaskStep};
+pub use intent::Intent;
+pub use op::{
+    AbandonedBy, Birth, FeedEvent, IntentStep, LeaseStep, NewOrder, Op, Receipt, Stamp, TaskStep,
+};
 pub use order::{CancelCause, Item, Order, OrderDetail, PaymentRef, RequestKey};
 pub use outcome::{Followed, Inserted, Moved, Outcome, Verdict};
 pub use rows::{HistoryRow, Lease, Rows, Touched};

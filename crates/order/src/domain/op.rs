@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use types::{Fen, IdempotencyKey, OrderId, OrderNo, PaymentNo, PaymentStatus, UnixMillis, UserId};
 
-use super::{CancelCause, Item, RequestKey, Task, TaskKey, TaskKind, Touched};
+use super::{CancelCause, Intent, Item, RequestKey, Task, TaskKey, TaskKind, Touched};
 
 /// When an operation happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,24 @@ pub enum AbandonedBy {
     Recovery,
 }
 
-/// An order to be written down before its stock is asked for.
+/// How an order comes into the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Birth {
+    /// CREATING, before its stock is asked for: the row is the creation's log.
+    Creating {
+        /// Until when its creator has it to itself.
+        lease_until: UnixMillis,
+    },
+    /// PENDING, its stock being held: until now an intent was the creation's log.
+    Held {
+        /// The first id of that intent.
+        intent: OrderId,
+        /// The deadline of its payment.
+        expire_at: UnixMillis,
+    },
+}
+
+/// An order to be written down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOrder {
     /// Its id, never used before.
@@ -39,8 +56,10 @@ pub struct NewOrder {
     pub request: Option<RequestKey>,
     /// Now.
     pub at: UnixMillis,
-    /// Until when its creator has it to itself.
-    pub lease_until: UnixMillis,
+    /// As what.
+    pub birth: Birth,
+    /// Whether it may have been written down before, by a try that nothing is known of.
+    pub may_be_there: bool,
 }
 
 /// Money that arrived.
@@ -115,11 +134,27 @@ pub enum LeaseStep {
     Free,
 }
 
+/// What happens to an intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IntentStep {
+    /// Write it down, before stock is asked for under one of its ids.
+    Open(Intent),
+    /// Take it from a holder whose lease ran out: no order is written down under it from now on.
+    TakeOver {
+        /// Now.
+        at: UnixMillis,
+        /// The end of the new lease.
+        until: UnixMillis,
+    },
+    /// Nothing is held under any of its ids but what orders hold; the row may go, whoever holds it.
+    Close,
+}
+
 /// Everything that can happen to the rows of this service. Each is decided by itself; a store
 /// applies many in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
-    /// Writes an order down as CREATING, unless its key was used before.
+    /// Writes an order down, unless its key was used before or its intent is no longer its creator's.
     Insert(Box<NewOrder>),
     /// CREATING -> PENDING: its stock is held.
     Confirm {
@@ -199,6 +234,13 @@ pub enum Op {
         /// What for.
         step: LeaseStep,
     },
+    /// Moves an intent.
+    Intent {
+        /// Its first id.
+        first: OrderId,
+        /// How.
+        step: IntentStep,
+    },
 }
 
 impl Op {
@@ -221,6 +263,7 @@ impl Op {
             Self::Follow { .. } => "order.follow",
             Self::Task { step, .. } => step.name(),
             Self::Lease { step, .. } => step.name(),
+            Self::Intent { step, .. } => step.name(),
         }
     }
 
@@ -230,6 +273,13 @@ impl Op {
             Self::Insert(new) => {
                 if let Some(request) = &new.request {
                     touched.requests.insert((new.user_id, request.key.clone()));
+                }
+                if let Birth::Held { intent, .. } = new.birth {
+                    touched.intents.insert(intent);
+                }
+                // An id that was never used has no row, which need not be looked for.
+                if new.may_be_there {
+                    touched.orders.insert(new.id);
                 }
             }
             Self::Confirm { id, .. } | Self::Drop { id } | Self::Complete { id, .. } => {
@@ -251,6 +301,9 @@ impl Op {
             Self::Lease { name, .. } => {
                 touched.leases.insert(name);
             }
+            Self::Intent { first, .. } => {
+                touched.intents.insert(*first);
+            }
         }
     }
 }
@@ -271,6 +324,16 @@ impl LeaseStep {
         match self {
             Self::Take { .. } => "order.take_lease",
             Self::Free => "order.free_lease",
+        }
+    }
+}
+
+impl IntentStep {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Open(_) => "order.open_intent",
+            Self::TakeOver { .. } => "order.take_intent",
+            Self::Close => "order.close_intent",
         }
     }
 }

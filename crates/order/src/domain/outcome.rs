@@ -14,17 +14,21 @@ pub enum Outcome {
     Task(Option<Box<Task>>),
     /// Of [`super::Op::Lease`]: whether the asker holds it now.
     Lease(bool),
+    /// Of [`super::Op::Intent`]: whether it is now what the asker wanted it to be.
+    Intent(bool),
 }
 
 /// What came of writing an order down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inserted {
-    /// It is there, CREATING.
+    /// It is there.
     New,
-    /// The key made this order before, from the same parameters.
+    /// It was there already, or the key made this order before, from the same parameters.
     Repeat(Box<Order>),
     /// The key made another order before.
     Conflict,
+    /// Recovery has taken its intent over, and gives back what is held for it.
+    Overtaken,
 }
 
 /// What came of moving an order.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use types::{IdempotencyKey, OrderId, OrderStatus, UnixMillis, UserId};
 
 use super::op::UserKey;
-use super::{Change, Item, Order, Stage, Table, Task, TaskKey};
+use super::{Change, Intent, Item, Order, Stage, Table, Task, TaskKey};
 
 /// The rows that a batch of operations works on.
 ///
@@ -16,6 +16,7 @@ pub struct Rows {
     pub(super) items: Table<OrderId, Arc<[Item]>>,
     pub(super) tasks: Table<TaskKey, Task>,
     pub(super) leases: Table<&'static str, Lease>,
+    pub(super) intents: Table<OrderId, Intent>,
     pub(super) history: Vec<HistoryRow>,
     pub(super) cursor: u64,
     /// Where the store has the cursor.
@@ -55,6 +56,8 @@ pub struct Touched {
     pub requests: BTreeSet<(UserId, IdempotencyKey)>,
     /// Orders whose tasks are touched.
     pub tasks_of: BTreeSet<OrderId>,
+    /// Intents by their first id.
+    pub intents: BTreeSet<OrderId>,
     /// Leases by name.
     pub leases: BTreeSet<&'static str>,
     /// The feed's cursor.
@@ -86,6 +89,11 @@ impl Rows {
     /// Takes in a lease that the store has.
     pub fn load_lease(&mut self, name: &'static str, lease: Lease) {
         self.leases.load(name, lease);
+    }
+
+    /// Takes in an intent that the store has.
+    pub fn load_intent(&mut self, intent: Intent) {
+        self.intents.load(intent.first, intent);
     }
 
     /// Takes in the cursor that the store has.
@@ -121,6 +129,11 @@ impl Rows {
         self.tasks.iter().map(|(_, task)| task)
     }
 
+    /// Every intent there is, by ascending id.
+    pub fn intents(&self) -> impl Iterator<Item = &Intent> {
+        self.intents.iter().map(|(_, intent)| intent)
+    }
+
     /// Where the payment feed has been followed to.
     pub fn cursor(&self) -> u64 {
         self.cursor
@@ -146,6 +159,11 @@ impl Rows {
         self.leases.changes()
     }
 
+    /// The intents to write.
+    pub fn intent_changes(&self) -> impl Iterator<Item = Change<'_, OrderId, Intent>> {
+        self.intents.changes()
+    }
+
     /// Where the cursor is to be written to; `None` where it stands as it stood.
     pub fn moved_cursor(&self) -> Option<u64> {
         (self.cursor != self.stored_cursor).then_some(self.cursor)
@@ -162,6 +180,7 @@ impl Rows {
         self.items.settle();
         self.tasks.settle();
         self.leases.settle();
+        self.intents.settle();
         self.stored_cursor = self.cursor;
     }
 

@@ -3,7 +3,7 @@ use types::OrderStatus;
 /// Where an order stands, the two stages that no caller ever sees included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// Written down, its stock not yet known to be held. The row is the saga's log.
+    /// Written down, its stock not yet known to be held. The row is the saga's log, where the order has a key.
     Creating,
     /// An order as callers know it.
     Live(OrderStatus),

@@ -1,4 +1,5 @@
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +9,9 @@ use platform::db::DbError;
 use types::{IdempotencyKey, OrderId, OrderNo, OrderStatus, Page, UnixMillis, UserId};
 
 use super::{DueOrder, Health, OrderFilter, Store};
-use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Rows, Stage, Task, TaskKind};
+use crate::domain::{
+    HistoryRow, Intent, Op, Order, OrderDetail, Outcome, Rows, Stage, Task, TaskKind,
+};
 
 /// Orders in memory: the model that the SQL stores are held against, and the simulation's store.
 ///
@@ -157,6 +160,19 @@ impl Store for MemoryStore {
         Ok(due)
     }
 
+    async fn due_intents(&self, until: UnixMillis, limit: u32) -> Result<Vec<Intent>, DbError> {
+        let state = self.state();
+        let is_due = |intent: &&Intent| intent.lease_until <= until;
+        let due = state.rows.intents().filter(is_due).copied();
+        Ok(due.take(as_len(limit)).collect())
+    }
+
+    async fn written_under(&self, intent: Intent) -> Result<BTreeSet<OrderId>, DbError> {
+        let state = self.state();
+        let ids = state.rows.orders().map(|order| order.id);
+        Ok(ids.filter(|id| intent.covers(*id)).collect())
+    }
+
     async fn due_tasks(
         &self,
         kinds: &'static [TaskKind],
@@ -199,7 +215,13 @@ impl Store for MemoryStore {
             tasks_outstanding: count(state.rows.tasks().filter(|task| !task.parked)),
             tasks_parked: count(state.rows.tasks().filter(|task| task.parked)),
             orders_overdue: state.count_overdue(Stage::Live(OrderStatus::Pending), now),
-            creations_overdue: state.count_overdue(Stage::Creating, now),
+            creations_overdue: state.count_overdue(Stage::Creating, now)
+                + count(
+                    state
+                        .rows
+                        .intents()
+                        .filter(|intent| intent.lease_until < now),
+                ),
         })
     }
 

@@ -10,6 +10,7 @@ mod orders_by_request;
 mod sql;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use platform::combiner::Batch;
 use platform::db::DbError;
 use types::{IdempotencyKey, OrderId, OrderNo, OrderStatus, Page, UnixMillis, UserId};
 
-use crate::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task, TaskKind};
+use crate::domain::{HistoryRow, Intent, Op, Order, OrderDetail, Outcome, Stage, Task, TaskKind};
 
 pub use memory::{MemoryStore, Snapshot};
 pub(crate) use orders_by_number::OrdersByNumber;
@@ -54,7 +55,7 @@ pub struct Health {
     pub tasks_parked: u64,
     /// Orders still PENDING though their deadline passed.
     pub orders_overdue: u64,
-    /// Orders still CREATING though their creator's lease ran out.
+    /// Orders still CREATING, and intents, though their creator's lease ran out.
     pub creations_overdue: u64,
 }
 
@@ -93,6 +94,12 @@ pub trait Store: Send + Sync + 'static {
         after: Option<DueOrder>,
         limit: u32,
     ) -> Result<Vec<DueOrder>, DbError>;
+
+    /// Intents whose lease ended at or before `until`, by ascending id, `limit` at most.
+    async fn due_intents(&self, until: UnixMillis, limit: u32) -> Result<Vec<Intent>, DbError>;
+
+    /// The ids of `intent` that have a row. They are final once recovery has taken it over.
+    async fn written_under(&self, intent: Intent) -> Result<BTreeSet<OrderId>, DbError>;
 
     /// Tasks of these kinds that are due at or before `now` and not parked, soonest first, `limit` at most.
     async fn due_tasks(

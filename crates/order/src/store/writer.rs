@@ -6,9 +6,12 @@ use platform::combiner::{Batch, BatchWriter, Combiner, CombinerLimits, WriteErro
 use platform::db::DbError;
 use platform::deadline::Deadline;
 use platform::ids::IdSource;
+use types::OrderId;
 
 use super::Store;
-use crate::domain::{Followed, Inserted, Moved, NewOrder, Op, Outcome, Task, TaskKey, TaskStep};
+use crate::domain::{
+    Followed, Inserted, IntentStep, Moved, NewOrder, Op, Outcome, Task, TaskKey, TaskStep,
+};
 
 /// The one way to write: operations of all callers, combined into few transactions.
 #[derive(Clone)]
@@ -23,7 +26,7 @@ impl Writer {
         Self { combiner }
     }
 
-    /// Writes an order down as CREATING.
+    /// Writes an order down.
     pub async fn insert(&self, new: NewOrder, deadline: Deadline) -> Result<Inserted, WriteError> {
         match self.submit(Op::Insert(Box::new(new)), deadline).await? {
             Outcome::Insert(inserted) => Ok(inserted),
@@ -68,6 +71,19 @@ impl Writer {
     pub async fn move_lease(&self, op: Op, deadline: Deadline) -> Result<bool, WriteError> {
         match self.submit(op, deadline).await? {
             Outcome::Lease(held) => Ok(held),
+            other => Err(wrong_kind(&other)),
+        }
+    }
+
+    /// Moves an intent; whether it is now what the asker wanted it to be.
+    pub async fn move_intent(
+        &self,
+        first: OrderId,
+        step: IntentStep,
+        deadline: Deadline,
+    ) -> Result<bool, WriteError> {
+        match self.submit(Op::Intent { first, step }, deadline).await? {
+            Outcome::Intent(moved) => Ok(moved),
             other => Err(wrong_kind(&other)),
         }
     }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use order::domain::{
-    CancelCause, MOVES, Op, Order, Outcome, Rows, Stage, Task, TaskKey, TaskKind, TaskStep,
-    is_legal,
+    CancelCause, Intent, IntentStep, MOVES, Op, Order, Outcome, Rows, Stage, Task, TaskKey,
+    TaskKind, TaskStep, is_legal,
 };
 use types::{Fen, OrderId, OrderNo, OrderStatus};
 
@@ -19,6 +19,7 @@ pub(crate) struct OrderWatch {
     numbers: BTreeSet<OrderNo>,
     history_len: usize,
     tasks: BTreeSet<TaskKey>,
+    intents: BTreeMap<OrderId, Intent>,
     cursor: u64,
     lease_holder: Option<Arc<str>>,
 }
@@ -31,14 +32,26 @@ struct Known {
 /// Looks at what a transaction of the orders left behind.
 pub(crate) fn after_orders_moved(world: &World, batch: &[Op], outcomes: &[Outcome]) {
     let watch = &mut lock(&world.watch).orders;
-    let mut moves_orders = false;
+    let (mut moves_orders, mut moves_intents) = (false, false);
     for (op, outcome) in batch.iter().zip(outcomes) {
         match (op, outcome) {
             (Op::Lease { holder, .. }, Outcome::Lease(true)) => note_lease(world, watch, holder),
             (Op::Lease { .. }, _) => {}
             (Op::Task { step, .. }, outcome) => note_task_step(world, step, outcome),
+            (Op::Intent { step, .. }, Outcome::Intent(moved)) => {
+                if *moved && matches!(step, IntentStep::TakeOver { .. }) {
+                    world.count(Moment::IntentRecovered);
+                }
+                moves_intents = true;
+            }
             _ => moves_orders = true,
         }
+    }
+    if moves_intents {
+        world
+            .stores
+            .order
+            .inspect(|rows| judge_intents(world, watch, rows));
     }
     if moves_orders {
         world.stores.order.inspect(|rows| {
@@ -48,6 +61,21 @@ pub(crate) fn after_orders_moved(world: &World, batch: &[Op], outcomes: &[Outcom
             judge_cursor(world, watch, rows);
         });
     }
+}
+
+/// An intent goes when each of its ids has an order or holds nothing.
+fn judge_intents(world: &World, watch: &mut OrderWatch, rows: &Rows) {
+    let is_there = |first: &OrderId| rows.intents().any(|intent| intent.first == *first);
+    for (_, closed) in watch.intents.extract_if(.., |first, _| !is_there(first)) {
+        for id in closed.ids().filter(|id| rows.order(*id).is_none()) {
+            let number = closed.number(id);
+            if super::stock::is_held(world, &number) {
+                world.break_law("a-closed-intent-holds-nothing", number.to_string());
+            }
+        }
+    }
+    let all = rows.intents().map(|intent| (intent.first, *intent));
+    watch.intents.extend(all);
 }
 
 fn note_lease(world: &World, watch: &mut OrderWatch, holder: &Arc<str>) {
@@ -139,8 +167,12 @@ fn judge_birth(world: &World, watch: &mut OrderWatch, rows: &Rows, order: &Order
         order.total,
         order.stage.name()
     ));
-    if order.stage != Stage::Creating {
-        world.break_law("orders-are-born-creating", format!("{order:?}"));
+    match order.stage {
+        Stage::Creating => {}
+        Stage::Live(OrderStatus::Pending) if order.request.is_none() => note_move(world, order),
+        Stage::Live(_) | Stage::Abandoned => {
+            world.break_law("orders-are-born-creating-or-held", format!("{order:?}"));
+        }
     }
     let items = rows.items(order.id);
     let sum = items.iter().try_fold(Fen::ZERO, |sum, item| {

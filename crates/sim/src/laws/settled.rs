@@ -44,6 +44,9 @@ pub(crate) fn unrest(world: &World) -> Option<String> {
         if let Some(order) = restless {
             return Some(format!("order {} is {}", order.id, order.stage.name()));
         }
+        if let Some(intent) = rows.intents().next() {
+            return Some(format!("{intent:?} is open"));
+        }
         if let Some(task) = rows.tasks().next() {
             return Some(format!("{task:?} is to be done"));
         }

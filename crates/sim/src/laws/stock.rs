@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use inventory::domain::{Entry, Movement, Rows, Stock};
+use inventory::domain::{Entry, HoldState, KeyUse, Movement, Rows, Stock};
 use order::domain::Stage;
-use types::{BookId, OrderId};
+use types::{BookId, OrderId, OrderNo};
 
 use crate::world::{World, lock};
 
@@ -90,7 +90,17 @@ fn judge_balances(world: &World, watch: &StockWatch, rows: &Rows) {
     }
 }
 
-/// A deduction under an order's number: the order's row was written before, and is not an order yet.
+/// Whether copies are held under an order's number.
+pub(super) fn is_held(world: &World, number: &OrderNo) -> bool {
+    world.stores.inventory.inspect(|rows, _| {
+        rows.keys().any(|(key, row)| {
+            key.as_str() == number.as_str()
+                && matches!(&row.used, KeyUse::Hold(hold) if hold.state == HoldState::Held)
+        })
+    })
+}
+
+/// A deduction under an order's number: the order's row or its intent was written before, and it is not an order yet.
 fn judge_deduction(world: &World, entry: &Entry) {
     let (Some(key), Some(reference)) = (&entry.hold_key, entry.reference) else {
         world.break_law("deductions-have-a-key", format!("{entry:?}"));
@@ -101,7 +111,12 @@ fn judge_deduction(world: &World, entry: &Entry) {
     }
     let id = OrderId::new(reference.get());
     let stage = world.stores.order.inspect(|rows| {
-        let order = rows.order(id?)?;
+        let id = id?;
+        let Some(order) = rows.order(id) else {
+            let mut intents = rows.intents().filter(|intent| intent.covers(id));
+            let is_covered = intents.any(|intent| intent.number(id).as_str() == key.as_str());
+            return is_covered.then_some(Stage::Creating);
+        };
         (order.order_no.as_str() == key.as_str()).then_some(order.stage)
     });
     match stage {

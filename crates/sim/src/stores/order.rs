@@ -1,7 +1,8 @@
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use async_trait::async_trait;
-use order::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task, TaskKind};
+use order::domain::{HistoryRow, Intent, Op, Order, OrderDetail, Outcome, Stage, Task, TaskKind};
 use order::store::{DueOrder, Health, MemoryStore, OrderFilter, Store};
 use platform::combiner::Batch;
 use platform::db::DbError;
@@ -61,6 +62,14 @@ impl Store for OrderDisk {
         self.0.read(read).await
     }
 
+    async fn due_intents(&self, until: UnixMillis, limit: u32) -> Result<Vec<Intent>, DbError> {
+        self.0.read(self.store().due_intents(until, limit)).await
+    }
+
+    async fn written_under(&self, intent: Intent) -> Result<BTreeSet<OrderId>, DbError> {
+        self.0.read(self.store().written_under(intent)).await
+    }
+
     async fn due_tasks(
         &self,
         kinds: &'static [TaskKind],
@@ -113,5 +122,6 @@ fn name_op(op: &Op) -> String {
         Op::Follow { events, .. } => format!("follow {} events", events.len()),
         Op::Task { key, step } => format!("task {:?} {} {step:?}", key.kind, key.order_id),
         Op::Lease { holder, .. } => format!("lease {holder}"),
+        Op::Intent { first, step } => format!("intent {first} {step:?}"),
     }
 }

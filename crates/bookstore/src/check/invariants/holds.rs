@@ -78,6 +78,9 @@ fn judge_hold(
     findings: &mut Vec<Finding>,
 ) {
     let Some(order) = order else {
+        if orders.is_intended(hold.reference.get(), hold.key.as_str()) {
+            return;
+        }
         let subject = format!("hold {}", hold.key);
         let what = format!("{}, and there is no such order", contents(hold));
         let finding = Finding::certain(Invariant::HoldHasOrder, subject, what);
@@ -114,12 +117,15 @@ fn contents(hold: &OpenHold) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use inventory::domain::Reference;
+    use types::OrderId;
 
     use super::*;
     use crate::check::sample::{
-        ABANDONED, CANCELLED, COMPLETED, CREATING, PAID, PENDING, SHIPPED, found, hold, line, only,
-        order_mut, reserve_what_is_held, sound, task,
+        ABANDONED, CANCELLED, COMPLETED, CREATING, NOW, PAID, PENDING, SHIPPED, found, hold,
+        intent, line, only, order_mut, reserve_what_is_held, sound, task,
     };
 
     /// The hold of the sample's order `id`, with everything else in step with it.
@@ -204,6 +210,23 @@ mod tests {
     #[test]
     fn a_creation_may_hold_its_items_or_not_yet() {
         assert_eq!(found(&with_hold(CREATING)), []);
+    }
+
+    #[test]
+    fn a_hold_of_an_open_intent_is_its_creators_to_settle() {
+        let mut facts = sound();
+        let intent = intent(90, 99);
+        let number = intent.number(OrderId::new(99).unwrap());
+        facts.stock.holds.push(hold(number.as_str(), 99, &[(1, 2)]));
+        reserve_what_is_held(&mut facts);
+        facts.orders.intents = vec![intent];
+        assert_eq!(found(&facts), []);
+        // Under another number, or for an id that it does not cover, nobody will.
+        facts.orders.intents[0].numbered_at = NOW.plus(Duration::from_secs(1));
+        only(&facts, Invariant::HoldHasOrder);
+        facts.orders.intents[0] = intent;
+        facts.orders.intents[0].last = OrderId::new(98).unwrap();
+        only(&facts, Invariant::HoldHasOrder);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Tasks are read before orders, so a task's order is already where the task says it is: no doubt
 //! is left by reading the two one after the other.
 
-use order::audit::Fault;
+use order::audit::{Fault, forgotten_for};
 use order::domain::{Stage, Task, TaskKind};
 use types::OrderStatus;
 
@@ -15,6 +15,14 @@ pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
     findings.extend(orders.faults.iter().map(|(name, fault)| told(name, fault)));
     for task in orders.tasks.values() {
         judge_task(task, orders, findings);
+    }
+    for intent in &orders.intents {
+        if let Some(by) = forgotten_for(intent, facts.read_at) {
+            let subject = format!("intent of order ids {} to {}", intent.first, intent.last);
+            let what = format!("still open {by:?} after its lease");
+            let finding = Finding::certain(Invariant::NoCreationForgotten, subject, what);
+            findings.push(finding.until(Proof::NotMended));
+        }
     }
     for book in &facts.catalog.missing {
         let what = "ordered, and not in the catalog";
@@ -96,9 +104,25 @@ mod tests {
 
     use super::*;
     use crate::check::sample::{
-        CANCELLED, COMPLETED, PAID, PENDING, SHIPPED, UNKNOWN, book, found, only, order_mut, sound,
-        task,
+        CANCELLED, COMPLETED, PAID, PENDING, SHIPPED, UNKNOWN, book, found, intent, only,
+        order_mut, sound, task,
     };
+
+    #[test]
+    fn an_intent_that_nobody_closes_is_forgotten_after_a_while() {
+        let mut facts = sound();
+        facts.orders.intents = vec![intent(90, 99)];
+        let lease = facts.orders.intents[0].lease_until;
+        for (late, is_forgotten) in [(0, false), (60, false), (61, true)] {
+            facts.read_at = lease.plus(Duration::from_secs(late));
+            let findings = found(&facts);
+            assert_eq!(!findings.is_empty(), is_forgotten, "{late} s: {findings:?}");
+        }
+        let finding = only(&facts, Invariant::NoCreationForgotten);
+        assert_eq!(finding.subject, "intent of order ids 90 to 99");
+        assert_eq!(finding.what, "still open 61s after its lease");
+        assert_eq!(finding.proof, Proof::NotMended);
+    }
 
     #[test]
     fn each_fault_of_an_order_gets_its_law_and_what_time_mends_waits() {

@@ -53,7 +53,7 @@ impl App {
         }
     }
 
-    async fn schedule(&self, order: &Order) {
+    pub(super) async fn schedule(&self, order: &Order) {
         let entries = [DueOrder {
             due_at: order.expire_at,
             id: order.id,

@@ -1,8 +1,10 @@
 //! Creating an order: the saga.
 //!
-//! The order's row is the saga's log. It is written down as CREATING before anything happens
-//! elsewhere, the stock is deducted under its number, and a compare-and-set makes it PENDING. At
-//! every moment either this saga or the recovery worker can finish what was begun:
+//! Before stock is asked for, it is written down what for; so at every moment either this saga or a
+//! recovery worker can finish what was begun. There are two logs.
+//!
+//! Of an order under a key it is its row, which a twin finds. It is written down as CREATING, the
+//! stock is deducted under its number, and a compare-and-set makes it PENDING:
 //!
 //! | it ends | what is known | what is done |
 //! |---|---|---|
@@ -12,9 +14,22 @@
 //! | refused after a try in doubt, or never answered | it may be held, now or later | abandoned: a fenced release |
 //! | between deduction and confirmation | it is held | recovery abandons: a fenced release |
 //! | confirmed | it is held | it is an order |
+//!
+//! Of an order without a key, for which nobody can ask yet, it is an intent, which covers the ids of
+//! many. The stock is deducted, and the row is written once, as PENDING (`hold_first.rs`):
+//!
+//! | it ends | what is known | what is done |
+//! |---|---|---|
+//! | before the deduction was sent | nothing is held | recovery fences the id when the intent's lease runs out |
+//! | refused, no try in doubt | nothing is held, nor will be | the id is settled |
+//! | refused after a try in doubt, or never answered | it may be held, now or later | written down as CREATING, and abandoned |
+//! | between deduction and writing | it is held | recovery gives it back: a fenced release |
+//! | written down | it is held | it is an order |
 
 mod finish;
+mod hold_first;
 mod hold_stock;
+mod intents;
 mod short_books;
 
 use std::sync::Arc;
@@ -29,10 +44,13 @@ use platform::error::{Class, Classify};
 use types::{Fen, IdempotencyKey, OrderId, OrderNo, UserId, Violations};
 
 use hold_stock::Hold;
+pub(super) use intents::Intents;
 pub(super) use short_books::ShortBooks;
 
 use super::{App, time_to_answer};
-use crate::domain::{Basket, Inserted, NewOrder, Order, PricedBasket, Pricing, RequestKey, Stage};
+use crate::domain::{
+    Basket, Birth, Inserted, NewOrder, Order, PricedBasket, Pricing, RequestKey, Stage,
+};
 use crate::error::OrderError;
 
 /// The first wait before a step is asked again; it doubles up to `WAIT_MAX`.
@@ -73,6 +91,16 @@ impl Created {
             id: order.id,
             order_no: order.order_no.clone(),
             total: order.total,
+        }
+    }
+}
+
+impl NewOrder {
+    fn created(&self) -> Created {
+        Created {
+            id: self.id,
+            order_no: self.order_no.clone(),
+            total: self.total,
         }
     }
 }
@@ -140,10 +168,13 @@ impl App {
                 count_saga("refused_at_sight");
                 return Err(OrderError::InsufficientStock);
             }
+            let Some(request) = &request else {
+                return self.hold_and_write(context, wanted, priced).await;
+            };
             let new = self
                 .number_order(context, wanted.user_id, priced, request.clone())
                 .await?;
-            let (id, order_no, total) = (new.id, new.order_no.clone(), new.total);
+            let created = new.created();
             match self
                 .writer
                 .insert(new, context.deadline)
@@ -151,11 +182,6 @@ impl App {
                 .map_err(not_written)?
             {
                 Inserted::New => {
-                    let created = Created {
-                        id,
-                        order_no,
-                        total,
-                    };
                     return self
                         .hold_and_confirm(context, &wanted.basket, created)
                         .await;
@@ -166,6 +192,8 @@ impl App {
                 }
                 // A twin on another replica came first; back to waiting for it.
                 Inserted::Repeat(_) => {}
+                // Only of an intent, and this order has none.
+                Inserted::Overtaken => return Err(OrderError::CalledOff(None)),
             }
         }
     }
@@ -220,7 +248,7 @@ impl App {
         context: &CallContext,
         user_id: UserId,
         priced: PricedBasket,
-        request: Option<RequestKey>,
+        request: RequestKey,
     ) -> Result<NewOrder, OrderError> {
         let serial = self.ids.next(context.deadline).await.map_err(not_written)?;
         let id = OrderId::new(serial)
@@ -232,9 +260,12 @@ impl App {
             user_id,
             total: priced.total,
             items: priced.items.into(),
-            request,
+            request: Some(request),
             at,
-            lease_until: at.plus(self.timing.creation_lease),
+            birth: Birth::Creating {
+                lease_until: at.plus(self.timing.creation_lease),
+            },
+            may_be_there: false,
         })
     }
 

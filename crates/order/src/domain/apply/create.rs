@@ -1,15 +1,27 @@
-//! The creation of an order: written down, then confirmed, dropped or abandoned.
+//! The creation of an order: written down once its stock is held; or before, and then confirmed, dropped or
+//! abandoned.
 
 use std::sync::Arc;
 
 use types::{OrderId, OrderStatus, UnixMillis};
 
 use crate::domain::{
-    AbandonedBy, Inserted, Moved, NewOrder, Order, Rows, Stage, Stamp, TaskKind, Verdict,
+    AbandonedBy, Birth, Inserted, Intent, Moved, NewOrder, Order, Rows, Stage, Stamp, TaskKind,
+    Verdict,
 };
 
 impl Rows {
     pub(super) fn insert(&mut self, new: &NewOrder) -> Inserted {
+        if let Some(there) = self.orders.get(&new.id) {
+            return Inserted::Repeat(Box::new(there.clone()));
+        }
+        if let Birth::Held { intent, .. } = new.birth {
+            let is_creators = |intent: &&mut Intent| !intent.recovering && intent.covers(new.id);
+            let Some(intent) = self.intents.edit(&intent).filter(is_creators) else {
+                return Inserted::Overtaken;
+            };
+            intent.written = intent.written.saturating_add(1);
+        }
         if let Some(request) = &new.request {
             if let Some(earlier) = self.order_of_request(new.user_id, &request.key) {
                 let same = earlier.request.as_ref() == Some(request);
@@ -22,7 +34,7 @@ impl Rows {
             self.requests
                 .insert((new.user_id, request.key.clone()), new.id);
         }
-        self.orders.put(new.id, new.creating());
+        self.orders.put(new.id, new.as_written());
         self.items.put(new.id, Arc::clone(&new.items));
         Inserted::New
     }
@@ -98,16 +110,20 @@ impl Rows {
 
 impl NewOrder {
     /// The order as it is first written down.
-    pub(crate) fn creating(&self) -> Order {
+    pub(crate) fn as_written(&self) -> Order {
+        let (stage, expire_at) = match self.birth {
+            Birth::Creating { lease_until } => (Stage::Creating, lease_until),
+            Birth::Held { expire_at, .. } => (Stage::Live(OrderStatus::Pending), expire_at),
+        };
         Order {
             id: self.id,
             order_no: self.order_no.clone(),
             user_id: self.user_id,
             total: self.total,
-            stage: Stage::Creating,
+            stage,
             created_at: self.at,
             updated_at: self.at,
-            expire_at: self.lease_until,
+            expire_at,
             request: self.request.clone(),
             payment: None,
             refunded: false,

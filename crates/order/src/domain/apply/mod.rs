@@ -2,6 +2,7 @@
 
 mod create;
 mod follow;
+mod intents;
 mod leases;
 mod pay;
 mod tasks;
@@ -30,6 +31,7 @@ impl Rows {
             Op::Follow { events, stamp } => Outcome::Follow(self.follow(events, *stamp)),
             Op::Task { key, step } => Outcome::Task(self.move_task(*key, step).map(Box::new)),
             Op::Lease { name, holder, step } => Outcome::Lease(self.move_lease(name, holder, step)),
+            Op::Intent { first, step } => Outcome::Intent(self.move_intent(*first, step)),
         }
     }
 }

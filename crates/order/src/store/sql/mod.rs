@@ -1,20 +1,22 @@
 //! Orders in a SQL database. Each table has a file of its own with its statements.
 //!
 //! A batch is one transaction: load what its operations touch, let the rules decide, save what
-//! changed. Rows are locked in one order everywhere: orders by ascending id, then tasks, leases and
-//! the cursor; so no two batches can wait for each other. Creations that are confirmed by memory
+//! changed. Rows are locked in one order everywhere: intents, then orders, each by ascending id, then tasks,
+//! leases and the cursor; so no two batches can wait for each other. Creations that are confirmed by memory
 //! (`remembered.rs`) are locked last. Only recovery and the feed may touch those too: where that ends in a circle the
 //! server ends one of the two, which is tried again.
 
 mod feed_cursors;
 mod history;
 mod ids;
+mod intents;
 mod items;
 mod leases;
 mod orders;
 mod remembered;
 mod tasks;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -23,11 +25,11 @@ use platform::combiner::Batch;
 use platform::db::{Database, DbError, Migration, Tx};
 use types::{IdempotencyKey, OrderId, OrderNo, Page, UnixMillis, UserId};
 
-use remembered::Made;
+use remembered::Memory;
 
 use super::{DueOrder, Health, OrderFilter, Store};
 use crate::domain::{
-    HistoryRow, Op, Order, OrderDetail, Outcome, Rows, Stage, Task, TaskKind, Touched,
+    HistoryRow, Intent, Op, Order, OrderDetail, Outcome, Rows, Stage, Task, TaskKind, Touched,
 };
 
 pub(crate) use history::read_history_between;
@@ -48,12 +50,18 @@ pub const MIGRATIONS: &[Migration] = &[
         sqlite: include_str!("../../../migrations/sqlite/0002_newest_first.sql"),
         mysql: include_str!("../../../migrations/mysql/0002_newest_first.sql"),
     },
+    Migration {
+        number: 3,
+        name: "intents to make orders",
+        sqlite: include_str!("../../../migrations/sqlite/0003_intents.sql"),
+        mysql: include_str!("../../../migrations/mysql/0003_intents.sql"),
+    },
 ];
 
 /// Orders in a SQL database.
 pub struct SqlStore {
     db: Database,
-    made: Arc<Made>,
+    memory: Arc<Memory>,
 }
 
 impl SqlStore {
@@ -61,39 +69,41 @@ impl SqlStore {
     pub fn new(db: Database) -> Self {
         Self {
             db,
-            made: Arc::default(),
+            memory: Arc::default(),
         }
     }
 }
 
-async fn apply_batch(tx: &mut Tx, batch: &[Op], made: &Made) -> Result<Vec<Outcome>, DbError> {
-    let mut rows = load(tx, batch, made).await?;
+async fn apply_batch(
+    tx: &mut Tx,
+    batch: &[Op],
+    memory: &Memory,
+) -> Result<(Vec<Outcome>, Rows), DbError> {
+    let mut rows = load(tx, batch, memory).await?;
     let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
     save(tx, &rows).await?;
-    Ok(outcomes)
+    Ok((outcomes, rows))
 }
 
 /// Loads and locks every row that the batch touches, but for those that are remembered.
-async fn load(tx: &mut Tx, batch: &[Op], made: &Made) -> Result<Rows, DbError> {
+async fn load(tx: &mut Tx, batch: &[Op], memory: &Memory) -> Result<Rows, DbError> {
     let mut touched = Touched::default();
     for op in batch {
         op.touch(&mut touched);
     }
     let mut rows = Rows::default();
-    // Where the batch is tried again there are none left: it reads what has become of them.
-    for order in made.take(batch) {
-        touched.orders.remove(&order.id);
-        rows.load_order(order);
-    }
+    memory.recall(batch, &mut touched, &mut rows);
     orders::find_ids_of_requests(tx, &mut touched).await?;
-    let [orders, tasks, leases, cursor] = tx
+    let [intents, orders, tasks, leases, cursor] = tx
         .look_up([
+            intents::locking(&touched),
             orders::locking(&touched),
             tasks::locking(&touched),
             leases::locking(&touched),
             feed_cursors::locking(&touched),
         ])
         .await?;
+    intents::load(&intents, &mut rows)?;
     orders::load(&orders, &mut rows)?;
     tasks::load(&tasks, &mut rows)?;
     leases::load(&leases, &touched, &mut rows)?;
@@ -103,6 +113,7 @@ async fn load(tx: &mut Tx, batch: &[Op], made: &Made) -> Result<Rows, DbError> {
 
 /// Writes what changed.
 async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
+    intents::save(tx, rows).await?;
     orders::save(tx, rows).await?;
     items::save(tx, rows).await?;
     history::save(tx, rows).await?;
@@ -114,15 +125,15 @@ async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
-        let (made, ops) = (Arc::clone(&self.made), batch.clone());
-        let outcomes = self
+        let (memory, ops) = (Arc::clone(&self.memory), batch.clone());
+        let (outcomes, rows) = self
             .db
             .write_keyed("apply_orders", move |tx| {
-                let (batch, made) = (batch.clone(), Arc::clone(&made));
-                Box::pin(async move { apply_batch(tx, &batch, &made).await })
+                let (batch, memory) = (batch.clone(), Arc::clone(&memory));
+                Box::pin(async move { apply_batch(tx, &batch, &memory).await })
             })
             .await?;
-        self.made.remember(&ops, &outcomes);
+        self.memory.note(&ops, &outcomes, &rows);
         Ok(outcomes)
     }
 
@@ -179,6 +190,22 @@ impl Store for SqlStore {
             .await
     }
 
+    async fn due_intents(&self, until: UnixMillis, limit: u32) -> Result<Vec<Intent>, DbError> {
+        self.db
+            .read_once("due_intents", move |tx| {
+                Box::pin(intents::list_due(tx, until, limit))
+            })
+            .await
+    }
+
+    async fn written_under(&self, intent: Intent) -> Result<BTreeSet<OrderId>, DbError> {
+        self.db
+            .read_once("orders_of_intent", move |tx| {
+                Box::pin(orders::ids_between(tx, intent.first, intent.last))
+            })
+            .await
+    }
+
     async fn due_tasks(
         &self,
         kinds: &'static [TaskKind],
@@ -219,11 +246,12 @@ impl Store for SqlStore {
                     let (tasks_outstanding, tasks_parked) = tasks::count(tx).await?;
                     let (creations_overdue, orders_overdue) =
                         orders::count_overdue(tx, now).await?;
+                    let intents_overdue = intents::count_overdue(tx, now).await?;
                     Ok(Health {
                         tasks_outstanding,
                         tasks_parked,
                         orders_overdue,
-                        creations_overdue,
+                        creations_overdue: creations_overdue.saturating_add(intents_overdue),
                     })
                 })
             })

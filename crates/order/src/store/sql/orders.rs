@@ -1,5 +1,7 @@
 //! The table `orders`.
 
+use std::collections::BTreeSet;
+
 use platform::args;
 use platform::db::{DbError, Insert, Lookup, Matches, Row, Tx, Update, Value};
 use types::{
@@ -87,6 +89,8 @@ const DELETE: &str = "DELETE FROM orders WHERE id = ? AND status = ?";
 const SELECT_DUE: &str = "SELECT expire_at, id FROM orders \
     WHERE status = ? AND expire_at <= ? AND expire_at >= ? AND (expire_at > ? OR id > ?) \
     ORDER BY expire_at, id LIMIT ?";
+
+const SELECT_IDS_BETWEEN: &str = "SELECT id FROM orders WHERE id BETWEEN ? AND ?";
 
 const COUNT_OVERDUE: &str = "SELECT status, COUNT(*) FROM orders \
     WHERE status IN (0, 1) AND expire_at < ? GROUP BY status";
@@ -240,6 +244,16 @@ pub(super) async fn list_due(
             })
         })
         .collect()
+}
+
+/// The ids from `first` to `last` that have a row.
+pub(super) async fn ids_between(
+    tx: &mut Tx,
+    first: OrderId,
+    last: OrderId,
+) -> Result<BTreeSet<OrderId>, DbError> {
+    let rows = tx.query(SELECT_IDS_BETWEEN, args![first, last]).await?;
+    rows.iter().map(|row| read_id(row, 0)).collect()
 }
 
 /// How many are overdue: (CREATING, PENDING).

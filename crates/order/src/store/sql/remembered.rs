@@ -1,11 +1,42 @@
-//! Creations that this replica wrote down and has not touched since.
+//! What this replica wrote down and has not touched since: creations, and intents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use platform::db::Remembered;
 use types::OrderId;
 
-use crate::domain::{Inserted, Op, Order, Outcome, Touched};
+use crate::domain::{Birth, Change, Inserted, Intent, Op, Order, Outcome, Rows, Touched};
+
+/// What batches need not read.
+#[derive(Default)]
+pub(super) struct Memory {
+    made: Made,
+    intents: Remembered<OpenIntents>,
+}
+
+impl Memory {
+    /// Loads what `batch` need not read, and takes it out of what it touches. Where the batch is tried again there
+    /// is nothing left: it reads what has become of it.
+    pub(super) fn recall(&self, batch: &[Op], touched: &mut Touched, rows: &mut Rows) {
+        for order in self.made.take(batch) {
+            touched.orders.remove(&order.id);
+            rows.load_order(order);
+        }
+        if let Some(open) = self.intents.begin(|open| open.all_of(touched)) {
+            touched.intents.clear();
+            for intent in open {
+                rows.load_intent(intent);
+            }
+        }
+    }
+
+    /// Notes what `batch` left in `rows`. It is committed.
+    pub(super) fn note(&self, batch: &[Op], outcomes: &[Outcome], rows: &Rows) {
+        self.made.remember(batch, outcomes);
+        self.intents.end(|open| open.note(rows));
+    }
+}
 
 /// How many are remembered; far more than are on their way at once. With more all are forgotten.
 const LEN_MAX: usize = 8192;
@@ -15,27 +46,28 @@ const LEN_MAX: usize = 8192;
 /// Others may write to the row meanwhile. Recovery moves its status, and the update that confirms
 /// holds on to the one that is remembered; money is noted in columns that this update leaves alone.
 #[derive(Default)]
-pub(super) struct Made(Mutex<BTreeMap<OrderId, Order>>);
+struct Made(Mutex<BTreeMap<OrderId, Order>>);
 
 impl Made {
     /// Remembers what `batch` wrote down and did nothing else to. It is committed.
-    pub(super) fn remember(&self, batch: &[Op], outcomes: &[Outcome]) {
+    fn remember(&self, batch: &[Op], outcomes: &[Outcome]) {
         let touched = touched_by(batch, |op| !matches!(op, Op::Insert(_)));
         let mut made = self.lock();
         for pair in batch.iter().zip(outcomes) {
             if let (Op::Insert(new), Outcome::Insert(Inserted::New)) = pair
+                && matches!(new.birth, Birth::Creating { .. })
                 && !touched.contains(&new.id)
             {
                 if made.len() >= LEN_MAX {
                     made.clear();
                 }
-                made.insert(new.id, new.creating());
+                made.insert(new.id, new.as_written());
             }
         }
     }
 
     /// Forgets all orders that `batch` touches; answers those that it confirms and does nothing else to.
-    pub(super) fn take(&self, batch: &[Op]) -> Vec<Order> {
+    fn take(&self, batch: &[Op]) -> Vec<Order> {
         let confirms = |op: &Op| matches!(op, Op::Confirm { .. });
         let (confirmed, touched) = (
             touched_by(batch, confirms),
@@ -50,6 +82,45 @@ impl Made {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<OrderId, Order>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Intents as they were written last, so that writing an order down need not read its own.
+///
+/// Recovery may have taken one over since: the update that counts the order holds on to what is remembered.
+#[derive(Default)]
+struct OpenIntents(BTreeMap<OrderId, Intent>);
+
+/// How many are remembered: those on their way, and some that recovery closed. With more all are forgotten.
+const INTENTS_MAX: usize = 64;
+
+impl OpenIntents {
+    /// All that a batch touches; `None` where one of them has to be read.
+    fn all_of(&self, touched: &Touched) -> Option<Vec<Intent>> {
+        let known = |first| self.0.get(first).copied();
+        touched.intents.iter().map(known).collect()
+    }
+
+    /// Notes what a batch left. It is committed.
+    fn note(&mut self, rows: &Rows) {
+        for change in rows.intent_changes() {
+            match change {
+                Change::Insert(first, intent)
+                | Change::Update {
+                    key: first,
+                    after: intent,
+                    ..
+                } => {
+                    if self.0.len() >= INTENTS_MAX {
+                        self.0.clear();
+                    }
+                    self.0.insert(*first, *intent);
+                }
+                Change::Delete(first) => {
+                    self.0.remove(first);
+                }
+            }
+        }
     }
 }
 

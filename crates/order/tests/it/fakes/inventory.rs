@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use api::Reply;
@@ -29,13 +29,14 @@ struct Stocks {
     free: BTreeMap<u64, i32>,
     held: BTreeMap<String, Vec<StockItem>>,
     committed: BTreeMap<String, Vec<StockItem>>,
-    released: BTreeSet<String>,
+    /// How often each was released.
+    released: BTreeMap<String, usize>,
 }
 
 impl Stocks {
     fn deduct(&mut self, request: &BatchDeductStockRequest) -> BatchDeductStockResponse {
         let key = &request.idempotency_key;
-        if self.released.contains(key) {
+        if self.released.contains_key(key) {
             return BatchDeductStockResponse::refused(40904, String::new());
         }
         if self.held.contains_key(key) || self.committed.contains_key(key) {
@@ -59,7 +60,7 @@ impl Stocks {
     }
 
     fn release(&mut self, key: &str) {
-        self.released.insert(key.to_owned());
+        *self.released.entry(key.to_owned()).or_default() += 1;
         for item in self.held.remove(key).unwrap_or_default() {
             *self.free.entry(item.book_id).or_default() += item.quantity;
         }
@@ -98,6 +99,12 @@ impl FakeInventory {
         assert_eq!(lock(&self.stock).deduct(&request).code, 0);
     }
 
+    /// How often the hold of an order was released.
+    pub(crate) fn releases_of(&self, order_no: &str) -> usize {
+        let stock = lock(&self.stock);
+        stock.released.get(order_no).copied().unwrap_or(0)
+    }
+
     /// What is held in all.
     pub(crate) fn held_in_all(&self) -> i32 {
         let stock = lock(&self.stock);
@@ -114,7 +121,7 @@ impl FakeInventory {
     }
 
     pub(crate) fn is_fenced(&self, order_no: &str) -> bool {
-        lock(&self.stock).released.contains(order_no)
+        lock(&self.stock).released.contains_key(order_no)
     }
 
     /// Lets the delayed deductions arrive; answers their codes.

@@ -1,10 +1,10 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use order::domain::{HistoryRow, Op, Order, OrderDetail, Outcome, Stage, Task, TaskKind};
+use order::domain::{HistoryRow, Intent, Op, Order, OrderDetail, Outcome, Stage, Task, TaskKind};
 use order::store::{DueOrder, Health, OrderFilter, Store};
 use platform::combiner::Batch;
 use platform::db::DbError;
@@ -109,6 +109,14 @@ impl Store for FlakyStore {
         limit: u32,
     ) -> Result<Vec<DueOrder>, DbError> {
         self.inner.due_orders(stage, until, after, limit).await
+    }
+
+    async fn due_intents(&self, until: UnixMillis, limit: u32) -> Result<Vec<Intent>, DbError> {
+        self.inner.due_intents(until, limit).await
+    }
+
+    async fn written_under(&self, intent: Intent) -> Result<BTreeSet<OrderId>, DbError> {
+        self.inner.written_under(intent).await
     }
 
     async fn due_tasks(

@@ -3,6 +3,7 @@
 //! its creator dying, its caller leaving.
 
 mod database;
+mod held;
 mod recovery;
 mod steps;
 
@@ -10,12 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::order::v1::{CreateOrderResponse, ListOrdersRequest};
-use order::domain::{AbandonedBy, NewOrder, Op, RequestKey, Stage, Stamp};
+use order::domain::{AbandonedBy, Birth, NewOrder, Op, RequestKey, Stage, Stamp};
 use platform::clock::Clock;
 use platform::combiner::Batch;
 use testkit::eventually;
 use tonic::{Code, Status};
-use types::{Fen, IdempotencyKey, OrderId, OrderNo, UserId, Violations};
+use types::{Fen, IdempotencyKey, OrderId, OrderNo, UnixMillis, UserId, Violations};
 
 use crate::fakes::{Act, Fault, FlakyStore};
 use crate::shop::{Shop, World, create_request, ran_late, tells_to_retry, within};
@@ -31,6 +32,7 @@ async fn assert_clean_slate(world: &World) {
         (world.hidden(Stage::Creating).await == 0).then_some(())
     })
     .await;
+    no_intent_is_left(world).await;
     world.settle().await;
     for code in world.inventory.deliver_delayed() {
         assert_eq!(code, 40904, "a late deduction meets the fence");
@@ -40,6 +42,16 @@ async fn assert_clean_slate(world: &World) {
         (world.inventory.free(1), world.inventory.free(2)),
         (100, 100)
     );
+}
+
+async fn no_intent_is_left(world: &World) {
+    eventually("no intent is left", async || {
+        let all = world
+            .store
+            .due_intents(UnixMillis::new(i64::MAX / 2_000), 9);
+        all.await.unwrap().is_empty().then_some(())
+    })
+    .await;
 }
 
 /// The order is there and holds exactly its items.
@@ -85,7 +97,10 @@ async fn leave_unfinished(world: &World, key: Option<&str>) -> (OrderId, OrderNo
         items: Arc::new([]),
         request,
         at,
-        lease_until: at.plus(world.timing.creation_lease),
+        birth: Birth::Creating {
+            lease_until: at.plus(world.timing.creation_lease),
+        },
+        may_be_there: false,
     };
     world
         .store

@@ -56,7 +56,7 @@ async fn a_slow_creator_and_recovery_cannot_both_win() -> anyhow::Result<()> {
         .await;
         world.inventory.deducts.always(Act::Serve);
     };
-    let (status, ()) = tokio::join!(shop.create(&[(1, 2)], ""), recovery);
+    let (status, ()) = tokio::join!(shop.create(&[(1, 2)], "k"), recovery);
     assert_eq!(status.unwrap_err().code(), Code::Unavailable);
     assert_clean_slate(&world).await;
     Ok(())

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use order::domain::{
-    AbandonedBy, Basket, CancelCause, FeedEvent, Item, LeaseStep, NewOrder, Op, Receipt,
-    RequestKey, Stamp, TaskKey, TaskKind, TaskStep,
+    AbandonedBy, Basket, Birth, CancelCause, FeedEvent, Intent, IntentStep, Item, LeaseStep,
+    NewOrder, Op, Receipt, RequestKey, Stamp, TaskKey, TaskKind, TaskStep,
 };
 use types::{
     BookId, Fen, IdempotencyKey, OrderId, OrderNo, PaymentNo, PaymentStatus, Quantity, UnixMillis,
@@ -65,8 +65,57 @@ pub(crate) fn insert(id: u64, user_id: u64, request: Option<RequestKey>) -> Op {
         items: items(id % 3 + 1),
         request,
         at: at(0),
-        lease_until: at(10_000),
+        birth: Birth::Creating {
+            lease_until: at(10_000),
+        },
+        may_be_there: false,
     }))
+}
+
+/// An order whose stock is held under the intent that begins with `first`.
+pub(crate) fn insert_held(id: u64, first: u64) -> Op {
+    let Op::Insert(mut new) = insert(id, 1, None) else {
+        unreachable!("an insert")
+    };
+    new.birth = Birth::Held {
+        intent: order_id(first),
+        expire_at: at(900),
+    };
+    Op::Insert(new)
+}
+
+/// The same once more, by somebody who does not know whether it is there.
+pub(crate) fn insert_held_again(id: u64, first: u64) -> Op {
+    let Op::Insert(mut new) = insert_held(id, first) else {
+        unreachable!("an insert")
+    };
+    new.may_be_there = true;
+    Op::Insert(new)
+}
+
+pub(crate) fn intent(first: u64, last: u64) -> Intent {
+    Intent {
+        first: order_id(first),
+        last: order_id(last),
+        numbered_at: at(0),
+        lease_until: at(7_000),
+        written: 0,
+        recovering: false,
+    }
+}
+
+pub(crate) fn open_intent(first: u64, last: u64) -> Op {
+    move_intent(first, IntentStep::Open(intent(first, last)))
+}
+
+pub(crate) fn take_over(first: u64, now: i64) -> Op {
+    let (at, until) = (at(now), at(now + 7_000));
+    move_intent(first, IntentStep::TakeOver { at, until })
+}
+
+pub(crate) fn move_intent(first: u64, step: IntentStep) -> Op {
+    let first = order_id(first);
+    Op::Intent { first, step }
 }
 
 pub(crate) fn confirm(id: u64, expire_at: i64) -> Op {

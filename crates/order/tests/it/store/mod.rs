@@ -64,6 +64,8 @@ on_every_store! {
     due_tasks_come_soonest_first_and_parked_ones_apart
     the_feed_moves_orders_and_cursor_together
     leases_pass_from_holder_to_holder
+    an_intent_reads_back_and_counts_its_orders
+    an_order_in_doubt_is_looked_for_before_it_is_written
     health_counts_what_is_late
 }
 
@@ -137,6 +139,18 @@ async fn race_pay_against_expiry(home: &TestDatabase) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// One writes orders down under an intent that it remembers, the other one has taken it over.
+async fn nothing_is_written_under_an_intent_that_was_taken_over_on(
+    home: &TestDatabase,
+) -> anyhow::Result<()> {
+    let replicas = [open_store(home).await?, open_store(home).await?];
+    suite::race_recovery(&replicas).await?;
+    for replica in replicas {
+        replica.close().await;
+    }
+    Ok(())
+}
+
 /// Two replicas over one database: what one wrote down, the other has moved on.
 async fn a_creation_called_off_elsewhere_is_not_confirmed_on(
     home: &TestDatabase,
@@ -190,6 +204,12 @@ mod on_sqlite_replicas {
     }
 
     #[tokio::test]
+    async fn nothing_is_written_under_an_intent_that_was_taken_over() -> anyhow::Result<()> {
+        let home = super::TestDatabase::sqlite()?;
+        super::nothing_is_written_under_an_intent_that_was_taken_over_on(&home).await
+    }
+
+    #[tokio::test]
     async fn a_creation_called_off_elsewhere_is_not_confirmed() -> anyhow::Result<()> {
         let home = super::TestDatabase::sqlite()?;
         super::a_creation_called_off_elsewhere_is_not_confirmed_on(&home).await
@@ -201,6 +221,16 @@ mod on_mysql_replicas {
     async fn money_noted_elsewhere_outlasts_a_confirmation() -> anyhow::Result<()> {
         match super::TestDatabase::mysql().await? {
             Some(home) => super::money_noted_elsewhere_outlasts_a_confirmation_on(&home).await,
+            None => Ok(()),
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_under_an_intent_that_was_taken_over() -> anyhow::Result<()> {
+        match super::TestDatabase::mysql().await? {
+            Some(home) => {
+                super::nothing_is_written_under_an_intent_that_was_taken_over_on(&home).await
+            }
             None => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use order::domain::{AbandonedBy, LeaseStep, Op, Stage, TaskKind, TaskStep};
+use order::domain::{AbandonedBy, IntentStep, LeaseStep, Op, Stage, TaskKind, TaskStep};
 use order::store::{MemoryStore, OrderFilter, Store};
 use platform::combiner::Batch;
 use proptest::prelude::*;
@@ -57,6 +57,13 @@ pub(super) async fn picture(store: &dyn Store) -> anyhow::Result<String> {
     for limit in [1, 1000] {
         picture.push(format!("parked: {:?}", store.parked_tasks(limit).await?));
     }
+    for until in [6_999, 20_000] {
+        let due = store.due_intents(at(until), 50).await?;
+        for intent in &due {
+            picture.push(format!("{:?}", store.written_under(*intent).await?));
+        }
+        picture.push(format!("intents: {due:?}"));
+    }
     picture.push(format!("cursor: {}", store.feed_cursor().await?));
     picture.push(format!("health: {:?}", store.health(at(950)).await?));
     Ok(picture.join("\n"))
@@ -69,6 +76,14 @@ enum Step {
         user: u64,
         key: Option<u8>,
         quantity: i32,
+    },
+    /// Under the intent that was opened last.
+    InsertHeld {
+        again: bool,
+    },
+    Intent {
+        what: u8,
+        now: i64,
     },
     Order {
         back: u64,
@@ -99,6 +114,8 @@ fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (1_u64..3, prop::option::of(0_u8..3), 1_i32..3)
             .prop_map(|(user, key, quantity)| Step::Insert { user, key, quantity }),
+        3 => any::<bool>().prop_map(|again| Step::InsertHeld { again }),
+        2 => (0_u8..5, 6_000_i64..16_000).prop_map(|(what, now)| Step::Intent { what, now }),
         6 => (back.clone(), 0_u8..9, 0_i64..2_000)
             .prop_map(|(back, what, number)| Step::Order { back, what, number }),
         2 => (back.clone(), prop::collection::vec(1_u64..9, 0..3), status)
@@ -109,10 +126,12 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Makes steps concrete: every insert has an id never used before.
+/// Makes steps concrete: every insert has an id never used before, or one that may be there.
 #[derive(Default)]
 struct Script {
     last_id: u64,
+    last_held: u64,
+    intent: u64,
     held_until: i64,
 }
 
@@ -128,6 +147,20 @@ impl Script {
                 let request = key.map(|key| request(user, &format!("k{key}"), quantity));
                 insert(self.last_id, user, request)
             }
+            Step::InsertHeld { again } if again && self.last_held > 0 => {
+                insert_held_again(self.last_held, self.intent.max(1))
+            }
+            Step::InsertHeld { .. } => {
+                self.last_id += 1;
+                self.last_held = self.last_id;
+                insert_held(self.last_id, self.intent.max(1))
+            }
+            Step::Intent { what: 0..=2, .. } => {
+                self.intent = self.last_id + 1;
+                open_intent(self.intent, self.intent + 3)
+            }
+            Step::Intent { what: 3, now } => take_over(self.intent.max(1), now),
+            Step::Intent { .. } => move_intent(self.intent.max(1), IntentStep::Close),
             Step::Order { back, what, number } => {
                 let id = self.made(back);
                 match what {

@@ -1,6 +1,7 @@
 //! Proves the rules of orders; here are the words the tests are told in.
 
 mod create;
+mod intents;
 mod money;
 mod moves;
 mod sequences;
@@ -14,9 +15,9 @@ use types::{
 };
 
 use crate::domain::{
-    AbandonedBy, Basket, CancelCause, FeedEvent, Followed, Inserted, Item, LeaseStep, Moved,
-    NewOrder, Op, Outcome, REFUSALS_MAX, Receipt, RequestKey, Rows, Stage, Stamp, TaskKey,
-    TaskKind, TaskStep, Verdict, is_legal,
+    AbandonedBy, Basket, Birth, CancelCause, FeedEvent, Followed, Inserted, Intent, IntentStep,
+    Item, LeaseStep, Moved, NewOrder, Op, Outcome, REFUSALS_MAX, Receipt, RequestKey, Rows, Stage,
+    Stamp, TaskKey, TaskKind, TaskStep, Verdict, is_legal,
 };
 
 const TOTAL: i64 = 500;
@@ -66,7 +67,10 @@ fn new_order(id: u64, request: Option<RequestKey>) -> Op {
         items: Arc::new([item]),
         request,
         at: at(0),
-        lease_until: at(10_000),
+        birth: Birth::Creating {
+            lease_until: at(10_000),
+        },
+        may_be_there: false,
     }))
 }
 

@@ -1,5 +1,6 @@
 //! The store suite: what any store must do.
 
+mod intents;
 mod orders;
 mod workers;
 
@@ -18,6 +19,7 @@ use super::build::*;
 use super::side_by_side;
 use crate::shop::FindOrder;
 
+pub(super) use intents::*;
 pub(super) use orders::*;
 pub(super) use workers::*;
 

@@ -1,0 +1,153 @@
+//! The saga of an order without a key: its stock is held first, and its row is written once.
+//!
+//! Nobody can ask for such an order before its creator has answered, so no row of its own has to be
+//! there until then: the intent that covers its id is the log ([`super::intents`]).
+
+use platform::clock::pause;
+use platform::context::CallContext;
+use platform::deadline::Deadline;
+
+use super::hold_stock::Hold;
+use super::intents::Covered;
+use super::{CreateOrder, Created, WAIT_FIRST, WAIT_MAX, count_saga, not_written};
+use crate::app::{App, BACKGROUND_LIMIT};
+use crate::domain::{Birth, Inserted, NewOrder, PricedBasket, Stage};
+use crate::error::OrderError;
+
+impl App {
+    /// Holds the stock of an order and writes it down as PENDING.
+    pub(super) async fn hold_and_write(
+        &self,
+        context: &CallContext,
+        wanted: &CreateOrder,
+        priced: PricedBasket,
+    ) -> Result<Created, OrderError> {
+        let covered = self.intents.next(context.deadline).await;
+        let covered = covered.map_err(not_written)?;
+        let at = self.clock.now();
+        let new = NewOrder {
+            id: covered.id,
+            order_no: covered.order_no.clone(),
+            user_id: wanted.user_id,
+            total: priced.total,
+            items: priced.items.into(),
+            request: None,
+            at,
+            birth: Birth::Creating {
+                lease_until: at.plus(self.timing.creation_lease),
+            },
+            may_be_there: false,
+        };
+        self.hold_covered(context, wanted, new, covered).await
+    }
+
+    /// From an id to PENDING, or to nothing.
+    #[tracing::instrument(skip_all, fields(order.no = %covered.order_no))]
+    async fn hold_covered(
+        &self,
+        context: &CallContext,
+        wanted: &CreateOrder,
+        new: NewOrder,
+        covered: Covered,
+    ) -> Result<Created, OrderError> {
+        let context = self.saga_context(context);
+        let created = new.created();
+        match self.hold_stock(&context, &wanted.basket, &created).await {
+            Hold::Held => self.write_held(&context, new, covered).await,
+            Hold::Refused {
+                error,
+                in_doubt: false,
+            } => {
+                self.intents.settle(&covered);
+                count_saga("refused");
+                Err(error)
+            }
+            Hold::Refused {
+                error,
+                in_doubt: true,
+            } => self.call_off_unwritten(new, covered, error).await,
+            Hold::Unknown(unanswered) => {
+                let error = OrderError::CalledOff(Some(unanswered));
+                self.call_off_unwritten(new, covered, error).await
+            }
+            Hold::Fenced => Err(self.overtaken(&covered)),
+        }
+    }
+
+    /// Nothing -> PENDING, then into the delay queue.
+    #[tracing::instrument(level = "debug", skip_all)]
+    async fn write_held(
+        &self,
+        context: &CallContext,
+        mut new: NewOrder,
+        covered: Covered,
+    ) -> Result<Created, OrderError> {
+        let mut wait = WAIT_FIRST;
+        loop {
+            new.at = self.clock.now();
+            new.birth = Birth::Held {
+                intent: covered.intent,
+                expire_at: new.at.plus(self.timing.payment_timeout),
+            };
+            match self.writer.insert(new.clone(), context.deadline).await {
+                Ok(Inserted::New) => {
+                    self.intents.settle(&covered);
+                    self.schedule(&new.as_written()).await;
+                    count_saga("created");
+                    return Ok(new.created());
+                }
+                Ok(Inserted::Repeat(order)) if order.stage != Stage::Abandoned => {
+                    self.intents.settle(&covered);
+                    self.schedule(&order).await;
+                    count_saga("created");
+                    return Ok(new.created());
+                }
+                Ok(_) => return Err(self.overtaken(&covered)),
+                Err(error) => {
+                    // Also where the outcome is unknown: it is looked for before it is written again.
+                    new.may_be_there = true;
+                    if context.deadline.remaining() <= wait {
+                        tracing::warn!(%error, "an order could not be written down");
+                        let error = OrderError::CalledOff(None);
+                        return self.call_off_unwritten(new, covered, error).await;
+                    }
+                    pause(wait).await;
+                    wait = wait.saturating_mul(2).min(WAIT_MAX);
+                }
+            }
+        }
+    }
+
+    /// Writes a creation about which something is unknown down as CREATING, to be called off like any other;
+    /// unless it turns out that it had become an order after all.
+    async fn call_off_unwritten(
+        &self,
+        mut new: NewOrder,
+        covered: Covered,
+        error: OrderError,
+    ) -> Result<Created, OrderError> {
+        let created = new.created();
+        new.birth = Birth::Creating {
+            lease_until: self.clock.now().plus(self.timing.creation_lease),
+        };
+        let deadline = Deadline::after(BACKGROUND_LIMIT);
+        match self.writer.insert(new, deadline).await {
+            Ok(_) => {
+                self.intents.settle(&covered);
+                self.call_off(&created, error).await
+            }
+            Err(lost) => {
+                count_saga("unknown");
+                tracing::warn!(error = %lost, "a creation is left to recovery");
+                Err(OrderError::OutcomeUnknown(None))
+            }
+        }
+    }
+
+    /// Recovery was quicker and gives back what is held under the intent.
+    fn overtaken(&self, covered: &Covered) -> OrderError {
+        self.intents.abandon(covered.intent);
+        count_saga("overtaken");
+        OrderError::CalledOff(None)
+    }
+}
