@@ -27,6 +27,7 @@ pub(crate) fn start(
         }};
     }
     repeat!("recover_creations", timing.recover_every, recover_creations);
+    repeat!("retire_intents", timing.recover_every, retire_intents);
     repeat!("recover_intents", timing.recover_every, recover_intents);
     let every = timing.run_tasks_every;
     repeat!("run_tasks_of_inventory", every, run_tasks_of_inventory);

@@ -27,6 +27,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_mins(2);
 /// The customer of all stories.
 const CUSTOMER: u64 = 1;
+/// One who orders without a key: how many orders that makes is not the same in each run.
+const STRANGER: u64 = 2;
 
 /// A script: settings of the shop, and what is done in it.
 pub(crate) struct Story {
@@ -56,6 +58,11 @@ pub(crate) const STORIES: &[Story] = &[
         name: "refused",
         settings: &[("PAYMENT__MOCK__SUCCESS_RATE", "0")],
         play: |customer| Box::pin(pay_in_vain(customer)),
+    },
+    Story {
+        name: "no key",
+        settings: &[],
+        play: |customer| Box::pin(order_without_key(customer)),
     },
     Story {
         name: "silent gateway",
@@ -141,6 +148,18 @@ async fn pay_in_vain(customer: Customer) -> anyhow::Result<Vec<Placed>> {
     Ok(vec![placed])
 }
 
+/// An order that nobody can ask for twice: whatever became of it is cancelled in the end.
+async fn order_without_key(customer: Customer) -> anyhow::Result<Vec<Placed>> {
+    customer.stock(1, 10).await?;
+    for quantity in [2, 1000, 3] {
+        customer
+            .try_once(order(STRANGER, &[(1, quantity)], ""))
+            .await;
+    }
+    customer.cancel_all_of(STRANGER).await?;
+    Ok(Vec::new())
+}
+
 async fn pay_and_cancel(customer: Customer) -> anyhow::Result<Vec<Placed>> {
     customer.stock(1, 10).await?;
     let kept = customer.order("kept", &[(1, 1)]).await?;
@@ -179,6 +198,23 @@ impl Customer {
             }
             pause(RETRY_AFTER).await;
         }
+    }
+
+    /// Asks once, whatever comes of it.
+    async fn try_once<M: Rpc>(&self, request: M) {
+        // No answer is one of the answers.
+        drop(self.clients.call(request).await);
+    }
+
+    async fn cancel_all_of(&self, user_id: u64) -> anyhow::Result<()> {
+        let all = ListOrdersRequest {
+            user_id,
+            ..ListOrdersRequest::default()
+        };
+        for order in self.ask(all, &[0]).await?.orders {
+            self.ask(cancel(&order.order_no), &[0]).await?;
+        }
+        Ok(())
     }
 
     async fn stock(&self, book_id: u64, quantity: i32) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! Settling the intents of creators that died: each of their ids has an order, or gives back what is held.
+//! Settling the intents that their creators did not close: each id has an order, or gives back what is held.
 
 use futures::future::join_all;
 use platform::context::CallContext;
@@ -15,13 +15,21 @@ const INTENTS_MAX: u32 = 100;
 const RELEASING_MAX: usize = 32;
 
 impl App {
+    /// Gives up this replica's own intent where it is no longer fresh.
+    pub(crate) async fn retire_intents(&self) {
+        self.intents.retire_stale().await;
+    }
+
     /// One round of recovery: settles every intent whose lease ran out.
     pub(crate) async fn recover_intents(&self) {
-        self.intents.retire_stale().await;
+        // Its own first, where the clock was set: that is closed without a word to inventory.
+        self.retire_intents().await;
         match self.store.due_intents(self.clock.now(), INTENTS_MAX).await {
             Ok(due) => {
                 for intent in due {
-                    self.recover_intent(intent).await;
+                    if !self.recover_intent(intent).await || self.is_stopping() {
+                        return;
+                    }
                 }
             }
             Err(error) => tracing::warn!(%error, "abandoned intents could not be read"),
@@ -30,55 +38,79 @@ impl App {
 
     /// Takes the intent over, so that no order is written down under it any more, and only then looks which
     /// are. The row goes when the last hold is given back: dying on the way costs a repeat.
-    async fn recover_intent(&self, intent: Intent) {
+    ///
+    /// Whether it is worth going on to the next: the database and inventory answer.
+    async fn recover_intent(&self, intent: Intent) -> bool {
         let at = self.clock.now();
         let until = at.plus(self.timing.creation_lease);
         let take_over = IntentStep::TakeOver { at, until };
-        // Where it is not there any more its creator has settled it, or another replica was quicker.
-        if !self.move_intent(intent.first, take_over).await {
-            return;
+        match self.move_intent(intent.first, take_over).await {
+            Some(true) => {}
+            // Its creator has settled it, or another replica was quicker.
+            Some(false) => return true,
+            None => return false,
         }
         let written = match self.store.written_under(intent).await {
             Ok(written) => written,
             Err(error) => {
                 tracing::warn!(%error, "the orders of an intent could not be read");
-                return;
+                return false;
             }
         };
         let unwritten: Vec<_> = intent.ids().filter(|id| !written.contains(id)).collect();
-        if self.release_unwritten(intent, &unwritten).await
-            && self.move_intent(intent.first, IntentStep::Close).await
+        let released = self.release_unwritten(intent, &unwritten).await;
+        if released == Released::All
+            && self.move_intent(intent.first, IntentStep::Close).await == Some(true)
         {
             let (orders, others) = (written.len(), unwritten.len());
-            tracing::warn!(orders, others, "the intent of a dead creator was settled");
+            tracing::warn!(orders, others, "an intent was settled by recovery");
             metrics::counter!("bookstore_order_sagas_total", "result" => "recovered").increment(1);
         }
+        released != Released::Unanswered
     }
 
-    async fn move_intent(&self, first: OrderId, step: IntentStep) -> bool {
+    /// `None` where the database did not answer.
+    async fn move_intent(&self, first: OrderId, step: IntentStep) -> Option<bool> {
         let deadline = Deadline::after(BACKGROUND_LIMIT);
         let moved = self.writer.move_intent(first, step, deadline).await;
-        moved.unwrap_or_else(|error| {
-            tracing::debug!(%error, "an intent is recovered in a later round");
-            false
-        })
+        moved
+            .inspect_err(|error| tracing::debug!(%error, "an intent is recovered in a later round"))
+            .ok()
     }
 
-    /// Gives back and fences what is held under ids that have no order; whether all of it is.
-    async fn release_unwritten(&self, intent: Intent, ids: &[OrderId]) -> bool {
+    /// Gives back and fences what is held under ids that have no order. Those that inventory does not answer for
+    /// are asked for again, as long as it answers for others.
+    async fn release_unwritten(&self, intent: Intent, ids: &[OrderId]) -> Released {
         let mut refused = false;
-        for ids in ids.chunks(RELEASING_MAX) {
-            let numbers = ids.iter().map(|id| intent.number(*id));
-            for effect in join_all(numbers.map(|number| self.release(number))).await {
-                match effect {
-                    Effect::Done => {}
-                    // Asking again hardly heals it; it must not keep the others from what is theirs.
-                    Effect::Refused(_) => refused = true,
-                    Effect::Unknown(_) => return false,
+        let mut asked = ids.to_vec();
+        while !asked.is_empty() {
+            let mut unknown = Vec::new();
+            for ids in asked.chunks(RELEASING_MAX) {
+                let releases = ids.iter().map(|id| self.release(intent.number(*id)));
+                let effects = join_all(releases).await;
+                let before = unknown.len();
+                for (id, effect) in ids.iter().zip(effects) {
+                    match effect {
+                        Effect::Done => {}
+                        // Asking again hardly heals it; it must not keep the others from what is theirs.
+                        Effect::Refused(_) => refused = true,
+                        Effect::Unknown(_) => unknown.push(*id),
+                    }
+                }
+                if unknown.len() == before.saturating_add(ids.len()) {
+                    return Released::Unanswered;
+                }
+                if self.is_stopping() {
+                    return Released::Some;
                 }
             }
+            asked = unknown;
         }
-        !refused
+        if refused {
+            Released::Some
+        } else {
+            Released::All
+        }
     }
 
     async fn release(&self, order_no: OrderNo) -> Effect {
@@ -90,9 +122,23 @@ impl App {
                 tracing::error!(order.no = %order_no, reason, "what may be held was not given back");
             }
             Effect::Unknown(error) => {
-                tracing::warn!(order.no = %order_no, %error, "what may be held is given back later");
+                tracing::debug!(order.no = %order_no, %error, "what may be held is given back later");
             }
         }
         effect
     }
+
+    fn is_stopping(&self) -> bool {
+        self.tasks.stopping().is_cancelled()
+    }
+}
+
+/// How much of what was held under an intent is given back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Released {
+    All,
+    /// Some is refused, or the service stops.
+    Some,
+    /// Inventory is away, or hangs.
+    Unanswered,
 }

@@ -6,8 +6,8 @@ use types::{Fen, OrderStatus, UnixMillis};
 use super::OrderRecord;
 use crate::domain::{Intent, Stage, is_legal};
 
-/// How long after its deadline a PENDING order is overdue, and a CREATING one forgotten: the
-/// slowest way of ending it, and a little.
+/// How long after its deadline a PENDING order is overdue, and a CREATING one forgotten, and how long after its
+/// opening an intent: the slowest way of ending it, and a little.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Something that must not be, within one order.
@@ -110,10 +110,11 @@ pub fn find_faults(record: &OrderRecord, now: UnixMillis) -> Vec<Fault> {
     faults
 }
 
-/// How long an intent has been forgotten for, as of `now`; `None` where it may still be recovered in time.
+/// For how long an intent has been open that should have been settled, as of `now`; `None` where it may
+/// still be in time. Its lease says nothing: every recovery that tries in vain makes it longer.
 pub fn forgotten_for(intent: &Intent, now: UnixMillis) -> Option<Duration> {
-    let by = now.since(intent.lease_until);
-    (by > PATIENCE).then_some(by)
+    let open_for = now.since(intent.numbered_at);
+    (open_for > PATIENCE).then_some(open_for)
 }
 
 fn check_items(record: &OrderRecord, faults: &mut Vec<Fault>) {

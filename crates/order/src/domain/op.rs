@@ -247,7 +247,10 @@ impl Op {
     /// What kind of operation it is.
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::Insert(_) => "order.insert",
+            Self::Insert(new) => match new.birth {
+                Birth::Creating { .. } => "order.insert",
+                Birth::Held { .. } => "order.insert_held",
+            },
             Self::Confirm { .. } => "order.confirm",
             Self::Drop { .. } => "order.drop",
             Self::Abandon { .. } => "order.abandon",
@@ -301,6 +304,11 @@ impl Op {
             Self::Lease { name, .. } => {
                 touched.leases.insert(name);
             }
+            // Its first id was never used, so it has no row that need be looked for.
+            Self::Intent {
+                step: IntentStep::Open(_),
+                ..
+            } => {}
             Self::Intent { first, .. } => {
                 touched.intents.insert(*first);
             }

@@ -220,7 +220,7 @@ impl Store for MemoryStore {
                     state
                         .rows
                         .intents()
-                        .filter(|intent| intent.lease_until < now),
+                        .filter(|intent| intent.lease_until < now || intent.recovering),
                 ),
         })
     }

@@ -55,7 +55,8 @@ pub struct Health {
     pub tasks_parked: u64,
     /// Orders still PENDING though their deadline passed.
     pub orders_overdue: u64,
-    /// Orders still CREATING, and intents, though their creator's lease ran out.
+    /// Orders still CREATING, and intents, though their creator's lease ran out; intents that recovery could
+    /// not settle yet among them.
     pub creations_overdue: u64,
 }
 

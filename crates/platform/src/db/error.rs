@@ -31,6 +31,12 @@ impl DbError {
     pub fn corrupt(what: impl Into<String>) -> Self {
         Self::Corrupt(what.into())
     }
+
+    /// Whether a table is not there; as SQLite has it, or with the code of a MySQL-protocol server.
+    pub fn says_no_table(&self) -> bool {
+        let none = |why: &String| why.contains("no such table") || why.contains("(1146)");
+        matches!(self, Self::Broken(why) if none(why))
+    }
 }
 
 impl Classify for DbError {

@@ -116,7 +116,7 @@ async fn inspect_in(tx: &mut Tx, migrations: &[Migration]) -> Result<SchemaState
             }
             Ok(None) => {}
             // Without the table of steps no step was ever applied.
-            Err(DbError::Broken(why)) if says_no_table(&why) => {
+            Err(error) if error.says_no_table() => {
                 return Ok(SchemaState::Behind { applied: 0, steps });
             }
             Err(DbError::Broken(why)) if why.contains(DENIED) => {
@@ -131,11 +131,6 @@ async fn inspect_in(tx: &mut Tx, migrations: &[Migration]) -> Result<SchemaState
     } else {
         SchemaState::Behind { applied, steps }
     })
-}
-
-/// As SQLite has it, or with the code of a MySQL-protocol server.
-fn says_no_table(why: &str) -> bool {
-    why.contains("no such table") || why.contains("(1146)")
 }
 
 async fn checksum_applied(tx: &mut Tx, step: &Migration) -> Result<Option<Vec<u8>>, DbError> {

@@ -169,9 +169,9 @@ fn judge_birth(world: &World, watch: &mut OrderWatch, rows: &Rows, order: &Order
     ));
     match order.stage {
         Stage::Creating => {}
-        Stage::Live(OrderStatus::Pending) if order.request.is_none() => note_move(world, order),
+        Stage::Live(OrderStatus::Pending) if is_intended(rows, order) => note_move(world, order),
         Stage::Live(_) | Stage::Abandoned => {
-            world.break_law("orders-are-born-creating-or-held", format!("{order:?}"));
+            world.break_law("orders-are-born-creating-or-intended", format!("{order:?}"));
         }
     }
     let items = rows.items(order.id);
@@ -197,6 +197,13 @@ fn judge_birth(world: &World, watch: &mut OrderWatch, rows: &Rows, order: &Order
         total: order.total,
     };
     watch.known.insert(order.id, known);
+}
+
+/// Whether an order without a key was written under an intent that is its creator's and gave it its number.
+fn is_intended(rows: &Rows, order: &Order) -> bool {
+    let mut intents = rows.intents().filter(|intent| intent.covers(order.id));
+    order.request.is_none()
+        && intents.any(|intent| !intent.recovering && intent.number(order.id) == order.order_no)
 }
 
 fn judge_gone(world: &World, watch: &mut OrderWatch, rows: &Rows) {

@@ -11,17 +11,20 @@ use super::hold_stock::Hold;
 use super::intents::Covered;
 use super::{CreateOrder, Created, WAIT_FIRST, WAIT_MAX, count_saga, not_written};
 use crate::app::{App, BACKGROUND_LIMIT};
-use crate::domain::{Birth, Inserted, NewOrder, PricedBasket, Stage};
+use crate::domain::{Birth, Inserted, NewOrder};
 use crate::error::OrderError;
 
 impl App {
-    /// Holds the stock of an order and writes it down as PENDING.
-    pub(super) async fn hold_and_write(
+    pub(super) async fn make_without_key(
         &self,
         context: &CallContext,
         wanted: &CreateOrder,
-        priced: PricedBasket,
     ) -> Result<Created, OrderError> {
+        let priced = self.price_basket(context, &wanted.basket).await?;
+        if self.is_short_at_sight(context, &wanted.basket).await {
+            count_saga("refused_at_sight");
+            return Err(OrderError::InsufficientStock);
+        }
         let covered = self.intents.next(context.deadline).await;
         let covered = covered.map_err(not_written)?;
         let at = self.clock.now();
@@ -33,17 +36,18 @@ impl App {
             items: priced.items.into(),
             request: None,
             at,
-            birth: Birth::Creating {
-                lease_until: at.plus(self.timing.creation_lease),
+            birth: Birth::Held {
+                intent: covered.intent,
+                expire_at: at.plus(self.timing.payment_timeout),
             },
             may_be_there: false,
         };
-        self.hold_covered(context, wanted, new, covered).await
+        self.hold_and_write(context, wanted, new, covered).await
     }
 
     /// From an id to PENDING, or to nothing.
     #[tracing::instrument(skip_all, fields(order.no = %covered.order_no))]
-    async fn hold_covered(
+    async fn hold_and_write(
         &self,
         context: &CallContext,
         wanted: &CreateOrder,
@@ -58,7 +62,7 @@ impl App {
                 error,
                 in_doubt: false,
             } => {
-                self.intents.settle(&covered);
+                self.intents.settle(covered);
                 count_saga("refused");
                 Err(error)
             }
@@ -70,7 +74,7 @@ impl App {
                 let error = OrderError::CalledOff(Some(unanswered));
                 self.call_off_unwritten(new, covered, error).await
             }
-            Hold::Fenced => Err(self.overtaken(&covered)),
+            Hold::Fenced => Err(self.overtaken(covered)),
         }
     }
 
@@ -89,20 +93,14 @@ impl App {
                 intent: covered.intent,
                 expire_at: new.at.plus(self.timing.payment_timeout),
             };
-            match self.writer.insert(new.clone(), context.deadline).await {
-                Ok(Inserted::New) => {
-                    self.intents.settle(&covered);
-                    self.schedule(&new.as_written()).await;
-                    count_saga("created");
-                    return Ok(new.created());
+            let order = match self.writer.insert(new.clone(), context.deadline).await {
+                Ok(Inserted::New) => new.as_written(),
+                Ok(Inserted::Repeat(order))
+                    if order.order_no == new.order_no && order.stage.shown().is_some() =>
+                {
+                    *order
                 }
-                Ok(Inserted::Repeat(order)) if order.stage != Stage::Abandoned => {
-                    self.intents.settle(&covered);
-                    self.schedule(&order).await;
-                    count_saga("created");
-                    return Ok(new.created());
-                }
-                Ok(_) => return Err(self.overtaken(&covered)),
+                Ok(_) => return Err(self.overtaken(covered)),
                 Err(error) => {
                     // Also where the outcome is unknown: it is looked for before it is written again.
                     new.may_be_there = true;
@@ -113,8 +111,13 @@ impl App {
                     }
                     pause(wait).await;
                     wait = wait.saturating_mul(2).min(WAIT_MAX);
+                    continue;
                 }
-            }
+            };
+            self.intents.settle(covered);
+            self.schedule(&order).await;
+            count_saga("created");
+            return Ok(new.created());
         }
     }
 
@@ -126,27 +129,32 @@ impl App {
         covered: Covered,
         error: OrderError,
     ) -> Result<Created, OrderError> {
-        let created = new.created();
+        let (created, is_in_doubt) = (new.created(), new.may_be_there);
         new.birth = Birth::Creating {
             lease_until: self.clock.now().plus(self.timing.creation_lease),
         };
         let deadline = Deadline::after(BACKGROUND_LIMIT);
         match self.writer.insert(new, deadline).await {
             Ok(_) => {
-                self.intents.settle(&covered);
+                self.intents.settle(covered);
                 self.call_off(&created, error).await
             }
             Err(lost) => {
-                count_saga("unknown");
                 tracing::warn!(error = %lost, "a creation is left to recovery");
-                Err(OrderError::OutcomeUnknown(None))
+                if is_in_doubt {
+                    count_saga("unknown");
+                    return Err(OrderError::OutcomeUnknown(None));
+                }
+                // It was never written down as an order, and what is CREATING nobody will confirm.
+                count_saga("called_off");
+                Err(error)
             }
         }
     }
 
     /// Recovery was quicker and gives back what is held under the intent.
-    fn overtaken(&self, covered: &Covered) -> OrderError {
-        self.intents.abandon(covered.intent);
+    fn overtaken(&self, covered: Covered) -> OrderError {
+        self.intents.leave_to_recovery(covered);
         count_saga("overtaken");
         OrderError::CalledOff(None)
     }

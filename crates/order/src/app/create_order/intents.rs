@@ -1,9 +1,9 @@
 //! Ids to create orders under, each covered by an intent that was written down before.
 //!
 //! One intent covers many ids, so what makes a creation safe costs it a share of a commit. An id is
-//! handed out only while its intent is fresh: its saga then ends before the lease does. An intent is
-//! closed when it is used up or stale and all its ids are settled; one with an id that nobody could
-//! settle stays for recovery.
+//! handed out only in the first half of its intent's lease: the saga, which takes half a lease, then
+//! ends before recovery begins, as a rule. An intent is closed when it is used up or stale and all
+//! its ids are settled; one with an id that nobody could settle is left to recovery.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,9 +22,8 @@ use crate::app::BACKGROUND_LIMIT;
 use crate::domain::{Intent, IntentStep};
 use crate::store::Writer;
 
-/// How long ids are handed out under an intent at the most: by so much an order's number may be older than the
-/// order.
-const FRESH_FOR_MAX: Duration = Duration::from_secs(1);
+/// How long ids are handed out under an intent, if half its lease is not less.
+const FRESH_FOR: Duration = Duration::from_secs(1);
 /// The most ids of one intent: what a crash under full load leaves to recovery.
 const LEN_MAX: u64 = 1024;
 
@@ -35,7 +34,6 @@ pub(crate) struct Intents {
     clock: SharedClock,
     tasks: Tasks,
     lease: Duration,
-    fresh_for: Duration,
     /// Held while an intent is being opened, so that those who wait share it.
     opening: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -48,6 +46,13 @@ pub(super) struct Covered {
     pub(super) order_no: OrderNo,
     /// The first id of the intent.
     pub(super) intent: OrderId,
+}
+
+impl Covered {
+    /// What it was is said once.
+    fn into_intent(self) -> OrderId {
+        self.intent
+    }
 }
 
 impl Intents {
@@ -64,8 +69,6 @@ impl Intents {
             clock,
             tasks,
             lease,
-            // The sagas, which take half a lease, have to end before it does.
-            fresh_for: (lease / 4).min(FRESH_FOR_MAX),
             opening: tokio::sync::Mutex::default(),
             state: Mutex::default(),
         }
@@ -77,38 +80,41 @@ impl Intents {
     /// Whatever the database says where an intent has to be opened for it; [`WriteError::TooLate`] at
     /// the deadline.
     pub(super) async fn next(&self, deadline: Deadline) -> Result<Covered, WriteError> {
-        loop {
-            if let Some(covered) = self.take() {
-                return Ok(covered);
-            }
-            let opening = deadline.within(self.opening.lock()).await;
-            let _turn = opening.map_err(|_| WriteError::TooLate)?;
-            if let Some(covered) = self.take() {
-                return Ok(covered);
-            }
-            self.open(deadline).await?;
+        if let Some(covered) = self.take() {
+            return Ok(covered);
+        }
+        let opening = deadline.within(self.opening.lock()).await;
+        let _turn = opening.map_err(|_| WriteError::TooLate)?;
+        match self.take() {
+            Some(covered) => Ok(covered),
+            None => self.open(deadline).await,
         }
     }
 
-    /// The id holds nothing, or has a row.
-    pub(super) fn settle(&self, covered: &Covered) {
+    /// The id holds nothing, or has a row; said once.
+    pub(super) fn settle(&self, covered: Covered) {
+        let intent = covered.into_intent();
         let mut state = self.state();
-        state.settle(covered.intent);
+        state.settle(intent);
         let over = state.retire(|current| current.left.is_empty());
-        let settled = state.take_settled(covered.intent);
+        let settled = state.take_settled(intent);
         drop(state);
         self.close_soon(over);
         self.close_soon(settled);
     }
 
-    /// Hands out no more ids of an intent that recovery has taken over.
-    pub(super) fn abandon(&self, first: OrderId) {
-        self.state().forget(first);
+    /// Recovery has taken the intent over: no more ids of it are handed out.
+    pub(super) fn leave_to_recovery(&self, covered: Covered) {
+        self.state().forget(covered.into_intent());
     }
 
     /// Gives up an intent that is no longer fresh, and closes it if its ids are settled.
     pub(crate) async fn retire_stale(&self) {
-        let stale = self.state().retire(|current| self.is_stale(current));
+        let stale = {
+            let mut state = self.state();
+            state.forget_ended();
+            state.retire(|current| self.is_stale(current))
+        };
         if let Some(first) = stale {
             close(&self.writer, first).await;
         }
@@ -131,11 +137,13 @@ impl Intents {
         covered
     }
 
-    async fn open(&self, deadline: Deadline) -> Result<(), WriteError> {
+    /// Writes an intent down. Its first id is its opener's, however long that took.
+    async fn open(&self, deadline: Deadline) -> Result<Covered, WriteError> {
         let len = self.state().next_len();
         let ids = self.ids.next_range(len, deadline).await?;
         let used_up = || DbError::Broken("order ids are used up".to_owned());
         let id = |value| OrderId::new(value).ok_or_else(used_up);
+        let (half_way, lease_ends) = (Deadline::after(self.lease / 2), Deadline::after(self.lease));
         let at = self.clock.now();
         let intent = Intent {
             first: id(ids.start)?,
@@ -145,23 +153,23 @@ impl Intents {
             written: 0,
             recovering: false,
         };
-        let fresh_until = Deadline::after(self.fresh_for);
         let (first, open) = (intent.first, IntentStep::Open(intent));
         if !self.writer.move_intent(first, open, deadline).await? {
             return Err(DbError::Broken("an intent under used ids".to_owned()).into());
         }
-        self.state().begin(Current {
+        let begun = self.state().begin(Current {
             intent,
             left: ids,
-            fresh_until,
+            fresh_until: Deadline::after(FRESH_FOR).earlier(half_way),
+            lease_ends,
         });
-        Ok(())
+        Ok(begun.ok_or_else(used_up)?)
     }
 
     /// By the clock of leases, too: it may have been set.
     fn is_stale(&self, current: &Current) -> bool {
         let age = self.clock.now().since(current.intent.numbered_at);
-        current.fresh_until.has_passed() || age >= self.fresh_for
+        current.fresh_until.has_passed() || age >= self.lease / 2
     }
 
     fn close_soon(&self, first: Option<OrderId>) {
@@ -189,11 +197,11 @@ async fn close(writer: &Writer, first: OrderId) {
 #[derive(Default)]
 struct State {
     current: Option<Current>,
-    /// Of each intent that is not closed yet, by its first id: how many of the ids handed out are not settled.
-    unsettled: BTreeMap<OrderId, u64>,
+    /// Those that are not closed yet, by their first id.
+    open: BTreeMap<OrderId, Open>,
     /// How many ids the last one had.
     len: u64,
-    /// Until when it would have been fresh, if it was used up.
+    /// Until when the last one would have been fresh, if it was used up.
     used_up_before: Option<Deadline>,
 }
 
@@ -202,34 +210,49 @@ struct Current {
     intent: Intent,
     left: Range<u64>,
     fresh_until: Deadline,
+    lease_ends: Deadline,
+}
+
+/// An intent that is not closed yet.
+struct Open {
+    /// How many of the ids handed out are not settled.
+    unsettled: u64,
+    lease_ends: Deadline,
 }
 
 impl State {
     /// How many ids the next one needs: as many as are used up in the time, and one alone where orders come one
     /// by one, so that ids have few gaps.
-    fn next_len(&mut self) -> u64 {
-        let used_up = self.used_up_before.take();
-        let in_time = used_up.is_some_and(|fresh_until| !fresh_until.has_passed());
+    fn next_len(&self) -> u64 {
+        let used_up_before = self.used_up_before;
+        let in_time = used_up_before.is_some_and(|fresh_until| !fresh_until.has_passed());
         let len = if in_time {
             self.len.saturating_mul(2)
         } else {
             self.len / 2
         };
-        self.len = len.clamp(1, LEN_MAX);
-        self.len
+        len.clamp(1, LEN_MAX)
     }
 
-    fn begin(&mut self, current: Current) {
-        self.unsettled.insert(current.intent.first, 0);
+    /// Begins to hand out the ids of an intent; answers the first.
+    fn begin(&mut self, current: Current) -> Option<Covered> {
+        let open = Open {
+            unsettled: 0,
+            lease_ends: current.lease_ends,
+        };
+        self.open.insert(current.intent.first, open);
+        self.len = current.left.end.saturating_sub(current.left.start);
+        self.used_up_before = None;
         self.current = Some(current);
+        self.take()
     }
 
     fn take(&mut self) -> Option<Covered> {
         let current = self.current.as_mut()?;
         let intent = current.intent;
+        let open = self.open.get_mut(&intent.first)?;
         let id = OrderId::new(current.left.next()?)?;
-        let unsettled = self.unsettled.entry(intent.first).or_default();
-        *unsettled = unsettled.saturating_add(1);
+        open.unsettled = open.unsettled.saturating_add(1);
         Some(Covered {
             id,
             order_no: intent.number(id),
@@ -238,8 +261,8 @@ impl State {
     }
 
     fn settle(&mut self, first: OrderId) {
-        if let Some(unsettled) = self.unsettled.get_mut(&first) {
-            *unsettled = unsettled.saturating_sub(1);
+        if let Some(open) = self.open.get_mut(&first) {
+            open.unsettled = open.unsettled.saturating_sub(1);
         }
     }
 
@@ -254,27 +277,32 @@ impl State {
     /// Hands out no more ids; answers the intents that are settled.
     fn retire_all(&mut self) -> Vec<OrderId> {
         self.current = None;
-        let settled = self
-            .unsettled
-            .extract_if(.., |_, unsettled| *unsettled == 0);
+        let settled = self.open.extract_if(.., |_, open| open.unsettled == 0);
         settled.map(|(first, _)| first).collect()
     }
 
     /// The intent, if no more ids are handed out under it and all are settled; only once.
     fn take_settled(&mut self, first: OrderId) -> Option<OrderId> {
         let current = self.current.as_ref();
-        if current.is_some_and(|current| current.intent.first == first)
-            || self.unsettled.get(&first) != Some(&0)
-        {
+        if current.is_some_and(|current| current.intent.first == first) {
             return None;
         }
-        self.unsettled.remove(&first).map(|_| first)
+        let is_settled = self.open.get(&first)?.unsettled == 0;
+        is_settled.then(|| {
+            self.open.remove(&first);
+            first
+        })
     }
 
     fn forget(&mut self, first: OrderId) {
         self.current
             .take_if(|current| current.intent.first == first);
-        self.unsettled.remove(&first);
+        self.open.remove(&first);
+    }
+
+    /// Intents whose lease has run out are recovery's.
+    fn forget_ended(&mut self) {
+        self.open.retain(|_, open| !open.lease_ends.has_passed());
     }
 }
 
@@ -286,6 +314,8 @@ mod tests {
     use types::UnixMillis;
 
     use super::*;
+
+    const MINUTE: Duration = Duration::from_mins(1);
 
     fn id(id: u64) -> OrderId {
         OrderId::new(id).unwrap()
@@ -303,7 +333,13 @@ mod tests {
             },
             left: ids,
             fresh_until: Deadline::after(fresh_for),
+            lease_ends: Deadline::after(fresh_for * 2),
         }
+    }
+
+    fn begin(state: &mut State, ids: Range<u64>) -> Option<OrderId> {
+        let covered = state.begin(current(ids, MINUTE));
+        covered.map(|covered| covered.id)
     }
 
     fn is_used_up(current: &Current) -> bool {
@@ -313,9 +349,8 @@ mod tests {
     #[test]
     fn an_intent_is_closed_when_it_is_used_up_and_the_last_of_its_ids_is_settled() {
         let mut state = State::default();
-        state.begin(current(1..3, Duration::from_mins(1)));
-        let handed_out = [state.take(), state.take()].map(|covered| covered.map(|c| c.id));
-        assert_eq!(handed_out, [Some(id(1)), Some(id(2))]);
+        assert_eq!(begin(&mut state, 1..3), Some(id(1)), "its opener's");
+        assert_eq!(state.take().map(|covered| covered.id), Some(id(2)));
         assert!(state.take().is_none());
         state.settle(id(1));
         assert_eq!(state.retire(is_used_up), None, "one is not settled");
@@ -327,8 +362,7 @@ mod tests {
     #[test]
     fn an_intent_that_may_be_asked_for_more_ids_is_not_closed() {
         let mut state = State::default();
-        state.begin(current(1..3, Duration::from_mins(1)));
-        let _covered = state.take();
+        begin(&mut state, 1..3);
         state.settle(id(1));
         assert_eq!(state.retire(is_used_up), None);
         assert_eq!(state.take_settled(id(1)), None);
@@ -338,10 +372,10 @@ mod tests {
     #[test]
     fn at_the_end_all_are_closed_but_those_with_an_id_in_doubt() {
         let mut state = State::default();
-        state.begin(current(1..2, Duration::from_mins(1)));
-        let _in_doubt = state.take();
-        assert_eq!(state.retire(is_used_up), None);
-        state.begin(current(2..9, Duration::from_mins(1)));
+        begin(&mut state, 1..2);
+        assert_eq!(state.retire(is_used_up), None, "in doubt");
+        begin(&mut state, 2..9);
+        state.settle(id(2));
         assert_eq!(state.retire_all(), [id(2)]);
         assert!(state.take().is_none());
         assert_eq!(state.retire_all(), []);
@@ -350,8 +384,7 @@ mod tests {
     #[test]
     fn what_recovery_has_taken_is_neither_handed_out_nor_closed() {
         let mut state = State::default();
-        state.begin(current(1..9, Duration::from_mins(1)));
-        let _covered = state.take();
+        begin(&mut state, 1..9);
         state.forget(id(1));
         assert!(state.take().is_none());
         state.settle(id(1));
@@ -359,23 +392,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_to_recovery_is_forgotten_at_the_end_of_its_lease() {
+        let mut state = State::default();
+        let _in_doubt = state.begin(current(1..2, Duration::ZERO));
+        begin(&mut state, 2..3);
+        state.forget_ended();
+        assert_eq!(state.open.keys().copied().collect::<Vec<_>>(), [id(2)]);
+    }
+
+    #[test]
     fn the_next_one_has_twice_as_many_ids_where_they_were_used_up_in_time_and_else_half() {
         let mut state = State::default();
-        let mut open = |is_used_up, fresh_for| {
+        let mut open = |is_used_up: bool, fresh_for| {
             let len = state.next_len();
-            let mut opened = current(1..1 + len, fresh_for);
+            let _first = state.begin(current(1..1 + len, fresh_for));
             if is_used_up {
-                opened.left = 1 + len..1 + len;
+                while state.take().is_some() {}
+            } else if let Some(current) = &mut state.current {
+                current.left = 1..2;
             }
-            state.begin(opened);
             state.retire(|_| true);
             len
         };
-        let (in_time, late) = (Duration::from_mins(1), Duration::ZERO);
-        let grown: Vec<_> = (0..12).map(|_| open(true, in_time)).collect();
+        let late = Duration::ZERO;
+        let grown: Vec<_> = (0..12).map(|_| open(true, MINUTE)).collect();
         assert_eq!(grown, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024]);
         assert_eq!(open(true, late), 1024);
-        assert_eq!([open(false, in_time), open(false, in_time)], [512, 256]);
+        assert_eq!([open(false, MINUTE), open(false, MINUTE)], [512, 256]);
         let shrunk: Vec<_> = (0..9).map(|_| open(true, late)).collect();
         assert_eq!(shrunk, [128, 64, 32, 16, 8, 4, 2, 1, 1]);
     }

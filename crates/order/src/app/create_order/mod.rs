@@ -118,7 +118,7 @@ impl App {
         let (app, context) = (Arc::clone(self), context.clone());
         match wanted.request() {
             None => {
-                let saga = async move { app.make_order(&context, &wanted, None).await };
+                let saga = async move { app.make_without_key(&context, &wanted).await };
                 self.carry_through("create_order", saga).await
             }
             Some(request) => loop {
@@ -128,7 +128,7 @@ impl App {
                 let mut is_own = false;
                 let saga = || {
                     is_own = true;
-                    async move { app.make_order(&own, &wanted, Some(request)).await }
+                    async move { app.make_under_key(&own, &wanted, request).await }
                 };
                 let run = self
                     .creations
@@ -142,35 +142,28 @@ impl App {
         }
     }
 
-    async fn make_order(
+    async fn make_under_key(
         &self,
         context: &CallContext,
         wanted: &CreateOrder,
-        request: Option<RequestKey>,
+        request: RequestKey,
     ) -> Result<Created, OrderError> {
         loop {
             // The key comes before the books: a repeat hears its first answer whatever has become
             // of them since.
-            if let Some(request) = &request
-                && let Some(first) = self.find_first(context, wanted.user_id, request).await?
-            {
+            if let Some(first) = self.find_first(context, wanted.user_id, &request).await? {
                 return Ok(first);
             }
             let priced = self.price_basket(context, &wanted.basket).await?;
             if self.is_short_at_sight(context, &wanted.basket).await {
                 // A twin elsewhere may have taken the last copies under this very key: its row was there
                 // before it took them.
-                if let Some(request) = &request
-                    && let Some(first) = self.find_first(context, wanted.user_id, request).await?
-                {
+                if let Some(first) = self.find_first(context, wanted.user_id, &request).await? {
                     return Ok(first);
                 }
                 count_saga("refused_at_sight");
                 return Err(OrderError::InsufficientStock);
             }
-            let Some(request) = &request else {
-                return self.hold_and_write(context, wanted, priced).await;
-            };
             let new = self
                 .number_order(context, wanted.user_id, priced, request.clone())
                 .await?;
@@ -313,8 +306,8 @@ impl App {
     }
 }
 
-/// A row that may have been written is CREATING, and nobody will confirm it: recovery removes it.
-/// Ids that may have been reserved are lost. So there is no order, whatever the database says.
+/// A row that may have been written is CREATING, and nobody will confirm it: recovery removes it, as
+/// it does an intent, whose ids nobody uses. Ids that may have been reserved are lost. So there is no order, whatever the database says.
 fn not_written(error: WriteError) -> OrderError {
     match error.class() {
         Class::OutcomeUnknown { .. } => OrderError::CalledOff(None),

@@ -15,6 +15,16 @@ impl Rows {
         if let Some(there) = self.orders.get(&new.id) {
             return Inserted::Repeat(Box::new(there.clone()));
         }
+        if let Some(request) = &new.request
+            && let Some(earlier) = self.order_of_request(new.user_id, &request.key)
+        {
+            let same = earlier.request.as_ref() == Some(request);
+            return if same {
+                Inserted::Repeat(Box::new(earlier.clone()))
+            } else {
+                Inserted::Conflict
+            };
+        }
         if let Birth::Held { intent, .. } = new.birth {
             let is_creators = |intent: &&mut Intent| !intent.recovering && intent.covers(new.id);
             let Some(intent) = self.intents.edit(&intent).filter(is_creators) else {
@@ -23,14 +33,6 @@ impl Rows {
             intent.written = intent.written.saturating_add(1);
         }
         if let Some(request) = &new.request {
-            if let Some(earlier) = self.order_of_request(new.user_id, &request.key) {
-                let same = earlier.request.as_ref() == Some(request);
-                return if same {
-                    Inserted::Repeat(Box::new(earlier.clone()))
-                } else {
-                    Inserted::Conflict
-                };
-            }
             self.requests
                 .insert((new.user_id, request.key.clone()), new.id);
         }

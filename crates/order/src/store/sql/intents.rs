@@ -25,7 +25,9 @@ const SELECT_DUE: &str = concat!(
     " FROM order_intents WHERE expires_at <= ? ORDER BY first_id LIMIT ?"
 );
 
-const COUNT_OVERDUE: &str = "SELECT COUNT(*) FROM order_intents WHERE expires_at < ?";
+/// One that recovery has and could not settle counts, however long its lease.
+const COUNT_OVERDUE: &str =
+    "SELECT COUNT(*) FROM order_intents WHERE expires_at < ? OR recovering = 1";
 
 const INSERT: Insert = Insert {
     table: "order_intents",

@@ -140,6 +140,62 @@ async fn a_recovery_that_fails_or_dies_halfway_begins_again() -> anyhow::Result<
 }
 
 #[tokio::test]
+async fn one_id_that_is_not_answered_for_holds_up_no_other() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let intent = leave_intent(&world, 80).await;
+    for id in [intent.first, intent.last] {
+        world.inventory.hold(intent.number(id).as_str(), &[(1, 2)]);
+    }
+    world
+        .inventory
+        .releases
+        .next([Act::LoseRequest, Act::LoseReply]);
+    let _shop = world.open().await?;
+    world.clock.advance(LEASE);
+    no_intent_is_left(&world).await;
+    for id in intent.ids() {
+        assert!(
+            world.inventory.is_fenced(intent.number(id).as_str()),
+            "{id}"
+        );
+    }
+    assert_eq!(world.inventory.held_in_all(), 0);
+    assert_eq!(world.inventory.releases.calls(), 82, "those two once more");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_inventory_that_hangs_is_asked_for_no_more_than_a_few() -> anyhow::Result<()> {
+    let world = World::new().await?;
+    let intent = leave_intent(&world, 80).await;
+    world.inventory.releases.always(Act::LoseRequest);
+    let shop = world.open().await?;
+    world.clock.advance(LEASE);
+    eventually("recovery has tried", async || {
+        (world.inventory.releases.calls() >= 32).then_some(())
+    })
+    .await;
+    // Orders are made meanwhile.
+    let created = shop.create_one().await;
+    assert_eq!(world.inventory.held(&created.order_no), 3);
+    assert_eq!(
+        world.inventory.releases.calls(),
+        32,
+        "until its own lease has run out"
+    );
+    world.inventory.releases.always(Act::Serve);
+    eventually("it is settled", async || {
+        world.clock.advance(LEASE);
+        world
+            .inventory
+            .is_fenced(intent.number(intent.last).as_str())
+            .then_some(())
+    })
+    .await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_creator_that_recovery_has_overtaken_writes_nothing_down() -> anyhow::Result<()> {
     let mut world = World::new().await?;
     world.timing.settle_limit = Duration::from_secs(5);
@@ -182,7 +238,10 @@ async fn an_id_that_nobody_could_settle_keeps_its_intent_for_recovery() -> anyho
         world.inventory.deducts.always(Act::LoseReply);
         let status = shop.create(&[(1, 2), (2, 1)], "").await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable, "{fault:?}");
-        assert!(!tells_to_retry(&status), "nobody knows");
+        assert!(
+            tells_to_retry(&status),
+            "it was never written down as an order"
+        );
         assert!(flaky.is_spent(), "it could not be called off");
         assert_eq!(world.inventory.held_in_all(), 3);
         assert_clean_slate(&world).await;

@@ -156,6 +156,7 @@ impl Script {
                 insert_held(self.last_id, self.intent.max(1))
             }
             Step::Intent { what: 0..=2, .. } => {
+                self.last_id = self.last_id.max(self.intent);
                 self.intent = self.last_id + 1;
                 open_intent(self.intent, self.intent + 3)
             }
