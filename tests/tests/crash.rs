@@ -21,7 +21,7 @@ use platform::clock::pause;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use testkit::eventually;
-use tonic::Code;
+use tonic::{Code, Status};
 
 /// A gateway as real ones are: slow at times, not always willing, and with answers that get lost.
 const UNSURE: [(&str, &str); 6] = [
@@ -173,7 +173,7 @@ impl Customer {
         Ok(self.orders)
     }
 
-    /// Makes an order; asks again under the same key until there is an answer, or gives up.
+    /// Makes an order. Under a key it asks again until there is an answer, or gives up; without one it asks once.
     async fn create(&mut self) -> anyhow::Result<Option<Placed>> {
         let first = self.dice.random_range(0..self.books.len());
         let second = self.dice.random_range(0..self.books.len());
@@ -181,9 +181,13 @@ impl Customer {
             (self.books[first], self.dice.random_range(1..4)),
             (self.books[second], 1),
         ];
-        let key = format!("{}-{}", self.user_id, self.dice.random::<u64>());
-        let request = order(self.user_id, &items, &key);
-        let Some(reply) = self.insist(request).await? else {
+        let reply = if self.dice.random_bool(0.5) {
+            let key = format!("{}-{}", self.user_id, self.dice.random::<u64>());
+            self.insist(order(self.user_id, &items, &key)).await?
+        } else {
+            self.ask_once(order(self.user_id, &items, "")).await?
+        };
+        let Some(reply) = reply else {
             return Ok(None);
         };
         ensure!(reply.code == 0, "{reply:?}");
@@ -192,6 +196,20 @@ impl Customer {
             id: reply.order_id,
             total: reply.total,
         }))
+    }
+
+    async fn ask_once<M: Rpc>(&self, request: M) -> anyhow::Result<Option<M::Reply>> {
+        match self.clients.call(request).await {
+            Ok(reply) => {
+                self.weather.answers.fetch_add(1, Ordering::SeqCst);
+                Ok(Some(reply))
+            }
+            Err(status) => {
+                ensure!(is_silent(&status), "{}: {status:?}", M::METHOD);
+                pause(RETRY_AFTER).await;
+                Ok(None)
+            }
+        }
     }
 
     /// Pays, then ships and completes, or cancels; or stops somewhere on the way.
@@ -316,12 +334,7 @@ impl Customer {
                 }
                 Err(status) => status,
             };
-            // The system is dead or dying, or an effect is in doubt; nothing else may be said.
-            let silent = matches!(
-                status.code(),
-                Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled
-            );
-            ensure!(silent, "{}: {status:?}", M::METHOD);
+            ensure!(is_silent(&status), "{}: {status:?}", M::METHOD);
             if gives_up {
                 return Ok(None);
             }
@@ -355,4 +368,12 @@ async fn verify(clients: &Clients, known: &Known) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// The system is dead or dying, or an effect is in doubt; nothing else may be said in a storm.
+fn is_silent(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Cancelled
+    )
 }

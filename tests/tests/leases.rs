@@ -1,6 +1,6 @@
 //! Proves: what a killed replica held passes on to the other one within 10 s, by the databases' own
 //! stamps: the lease of the payment feed, a task that it was carrying out, an order that it was
-//! making, and a payment about which it was asking the gateway. (Deadlines that it had claimed:
+//! making, under a key and without one, and a payment about which it was asking the gateway. (Deadlines that it had claimed:
 //! `deadlines.rs`.)
 //!
 //! Where MariaDB or Redis is not installed all of it is left out, with a clear line.
@@ -70,6 +70,44 @@ async fn what_a_killed_order_service_held_passes_on() -> anyhow::Result<()> {
     for (what, at) in read_stamps(&twice, &paid, &cancelled).await? {
         expect_in_time(&pace, what, killed_at, at)?;
     }
+    twice.replicas[0].start().await?;
+    twice.expect_clean().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_intent_of_a_killed_order_service_passes_on() -> anyhow::Result<()> {
+    let Some(mut twice) = Twice::open(&[]).await? else {
+        return Ok(());
+    };
+    let [first, second] = twice.each()?;
+    let book_id = first.stocked(1000, 10).await?;
+    signal_inventory(&twice, "STOP")?;
+    let orders = twice.database(Service::Order)?.clone();
+    let killing = async {
+        until_there_is_one(&orders, "SELECT 1 FROM order_intents").await;
+        twice.replicas[0].kill_one(Service::Order)?;
+        anyhow::Ok(SystemClock.now())
+    };
+    let making = first.call(order(1, &[(book_id, 1)], ""));
+    let (made, killed_at) = join(making, killing).await;
+    ensure!(made.is_err(), "answered before the kill");
+    let killed_at = killed_at?;
+    signal_inventory(&twice, "CONT")?;
+
+    let pace = Pace::default();
+    let settled = eventually("the intent is settled", || async {
+        let left = read_rows(&orders, "SELECT 1 FROM order_intents")
+            .await
+            .ok()?;
+        left.is_empty().then_some(())
+    });
+    pace.watch(settled).await;
+    second.until_stock_is(book_id, 10, 0).await;
+    // Its deduction may have arrived before the release, or never.
+    let sql = "SELECT 1, created_at FROM inventory_keys WHERE used_by = 'fence' \
+        UNION ALL SELECT 1, created_at FROM inventory_logs WHERE operation_type = 'release'";
+    let released = read_rows(twice.database(Service::Inventory)?, sql).await?;
+    expect_in_time(&pace, "released", killed_at, only(released)?.time(1)?)?;
     twice.replicas[0].start().await?;
     twice.expect_clean().await
 }

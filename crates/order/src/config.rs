@@ -53,11 +53,11 @@ impl Config {
 pub struct Timing {
     /// How long an order waits for its payment.
     pub payment_timeout: Duration,
-    /// How long a creator has a CREATING order to itself; then recovery calls it off.
+    /// How long a creator has a CREATING order, or an intent, to itself; then recovery calls it off.
     pub creation_lease: Duration,
     /// How long a saga goes on asking a step whose outcome is not known, before it is called off.
     pub settle_limit: Duration,
-    /// How long a book that was short is looked at before an order of it is written down.
+    /// How long a book that was short is looked at before stock is asked for an order of it.
     pub short_books_for: Duration,
     /// How long whoever takes a task has it to itself. Longer than one call may take.
     pub task_lease: Duration,
@@ -69,7 +69,7 @@ pub struct Timing {
     pub expire_every: Duration,
     /// How often due tasks are looked for.
     pub run_tasks_every: Duration,
-    /// How often CREATING orders whose lease ran out are looked for.
+    /// How often CREATING orders and intents whose lease ran out are looked for.
     pub recover_every: Duration,
     /// How often the database is searched for deadlines that the delay queue lost.
     pub sweep_every: Duration,

@@ -71,6 +71,10 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "COPIES", default_value_t = 10_000, value_parser = clap::value_parser!(i32).range(1..))]
     stock: i32,
 
+    /// Order without idempotency keys, as nobody should who may have to repeat: such orders are made more cheaply
+    #[arg(long)]
+    without_keys: bool,
+
     /// Write the result as one JSON object; `-` prints it in place of the report
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -192,6 +196,7 @@ impl LoadArgs {
             duration: self.duration,
             books: self.books,
             zipf: self.zipf,
+            order_keys: !self.without_keys,
             stock: self.stock,
             call_limit: self.timeout,
             settle: self.settle,

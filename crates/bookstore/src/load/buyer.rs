@@ -31,6 +31,8 @@ pub(super) struct Market {
     pub(super) scenario: Scenario,
     pub(super) shelf: Shelf,
     pub(super) popularity: Popularity,
+    /// Whether orders are asked for under keys.
+    pub(super) order_keys: bool,
     /// How long one call may take.
     pub(super) call_limit: Duration,
     /// Orders that were made to be read.
@@ -279,10 +281,11 @@ impl Buyer {
             book_id: shelf.id(line.rank),
             quantity: line.copies,
         });
+        let key = self.market.order_keys.then(|| self.next_key());
         let request = CreateOrderRequest {
             user_id: buyer,
             items: items.collect(),
-            idempotency_key: self.next_key(),
+            idempotency_key: key.unwrap_or_default(),
         };
         let answer = ask(limit, request, |r| self.clients.order.create_order(r)).await;
         let reply = match accepted(answer) {

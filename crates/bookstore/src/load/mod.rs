@@ -72,6 +72,8 @@ pub(crate) struct Plan {
     pub(crate) books: u32,
     /// The exponent of the books' popularity.
     pub(crate) zipf: f64,
+    /// Whether orders are asked for under idempotency keys.
+    pub(crate) order_keys: bool,
     /// Copies that a flash sale has.
     pub(crate) stock: i32,
     /// How long one call may take.
@@ -142,6 +144,7 @@ async fn run_on(
         scenario: plan.scenario,
         shelf,
         popularity: Popularity::zipf(shelf.books(), plan.zipf),
+        order_keys: plan.order_keys,
         call_limit: plan.call_limit,
         readable: Vec::new(),
         ledger: Mutex::new(Ledger::default()),

@@ -35,6 +35,7 @@ pub(crate) struct Report {
     rate: Option<u32>,
     books: u32,
     zipf: f64,
+    order_keys: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stock: Option<i32>,
     warmup_s: f64,
@@ -149,6 +150,7 @@ impl Report {
             rate: plan.rate.map(std::num::NonZeroU32::get),
             books: plan.books,
             zipf: plan.zipf,
+            order_keys: plan.order_keys,
             stock: is_sale.then_some(plan.stock),
             warmup_s: seconds(plan.warmup),
             measured_s: seconds(elapsed),

@@ -52,6 +52,7 @@ fn plan(scenario: Scenario) -> Plan {
         duration: Duration::from_secs(1),
         books: 20,
         zipf: 0.99,
+        order_keys: true,
         stock: 20,
         // A loaded machine is slow, and not wrong.
         call_limit: Duration::from_mins(1),
@@ -152,6 +153,20 @@ async fn an_open_loop_makes_what_is_due_and_no_more() -> anyhow::Result<()> {
     // What was due and not taken up is in the latencies, too.
     ensure!(report.latency.count == 50, "{text}");
     ensure!(report.is_good(), "{text}");
+    shop.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_without_keys_add_up_too() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let plan = Plan {
+        order_keys: false,
+        ..plan(Scenario::CreateOrder)
+    };
+    let ran = run_until(plan, shop.system.clients(), |report| report.accepted > 0);
+    let (report, json) = ran.await?;
+    ensure!(json["order_keys"] == false, "{json}");
+    ensure!(report.is_good(), "{}", text_of(&report)?);
     shop.close().await
 }
 

@@ -134,6 +134,13 @@ impl Rows {
         self.intents.iter().map(|(_, intent)| intent)
     }
 
+    /// These rows, with the intents of others.
+    #[must_use]
+    pub fn with_intents_of(mut self, others: &Self) -> Self {
+        self.intents.clone_from(&others.intents);
+        self
+    }
+
     /// Where the payment feed has been followed to.
     pub fn cursor(&self) -> u64 {
         self.cursor

@@ -39,7 +39,8 @@ impl Default for MemoryStore {
     }
 }
 
-/// The rows that a [`MemoryStore`] held at one moment; the ids that it handed out are no part of it.
+/// The rows that a [`MemoryStore`] held at one moment. The ids that it handed out are no part of it, nor are the
+/// intents that cover them, which services open and close by themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot(Rows);
 
@@ -51,12 +52,14 @@ impl MemoryStore {
 
     /// What the store holds now.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot(self.state().rows.clone())
+        let rows = self.state().rows.clone();
+        Snapshot(rows.with_intents_of(&Rows::default()))
     }
 
     /// Goes back to what the store held at `snapshot`.
     pub fn restore(&self, snapshot: &Snapshot) {
-        self.state().rows.clone_from(&snapshot.0);
+        let mut state = self.state();
+        state.rows = snapshot.0.clone().with_intents_of(&state.rows);
     }
 
     /// Looks at the rows as they stand, between two transactions.

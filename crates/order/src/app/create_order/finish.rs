@@ -1,4 +1,4 @@
-//! Step 3 of the saga: the creation becomes an order, or goes without a trace, or is called off.
+//! How a creation that was written down ends: it becomes an order, or goes without a trace, or is called off.
 
 use platform::clock::pause;
 use platform::context::CallContext;

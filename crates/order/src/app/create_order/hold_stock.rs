@@ -1,4 +1,4 @@
-//! Step 2 of the saga: asking inventory for the stock until there is an answer.
+//! Asking inventory for the stock until there is an answer.
 
 use platform::clock::pause;
 use platform::context::CallContext;

@@ -1,7 +1,7 @@
-//! Refusing at sight: what is sold out need not be written down first.
+//! Refusing at sight: what is sold out need not be asked for first.
 //!
-//! A refusal at the end of the saga costs three commits: the order's row, the look at the stock under a
-//! lock, the row's end. In a flash sale they are most of what is asked for. So a book that was short a moment
+//! A refusal at the end of the saga costs a commit, the look at the stock under a lock, and under a key two more,
+//! the order's row and its end. In a flash sale they are most of what is asked for. So a book that was short a moment
 //! ago is looked at before anything is written, by a read that all who ask at once share. What is remembered
 //! refuses nobody: the balance does that, as it is after the question was asked.
 

@@ -1,4 +1,4 @@
-//! What this replica wrote down and has not touched since: creations, and intents.
+//! What this replica wrote last: creations that it has not touched since, and intents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
