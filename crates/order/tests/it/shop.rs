@@ -166,7 +166,7 @@ impl World {
 
     /// Every order of a hidden stage, however old.
     pub(crate) async fn hidden(&self, stage: Stage) -> usize {
-        let far = self.clock_after(Duration::from_hours(1_000));
+        let far = self.end_of_time();
         self.store
             .due_orders(stage, far, None, 1_000)
             .await
@@ -176,7 +176,7 @@ impl World {
 
     /// How many tasks are not done, parked ones included.
     pub(crate) async fn tasks_left(&self) -> usize {
-        let far = self.clock_after(Duration::from_hours(1_000));
+        let far = self.end_of_time();
         let due = self
             .store
             .due_tasks(&TaskKind::ALL, far, 1_000)
@@ -210,8 +210,9 @@ impl World {
         self.store.apply(Batch::from(vec![lease])).await.unwrap();
     }
 
-    fn clock_after(&self, wait: Duration) -> UnixMillis {
-        platform::clock::Clock::now(&*self.clock).plus(wait)
+    /// Later than anything here falls due, and a date that databases know.
+    pub(crate) fn end_of_time(&self) -> UnixMillis {
+        platform::clock::Clock::now(&*self.clock).plus(Duration::from_hours(1_000))
     }
 }
 

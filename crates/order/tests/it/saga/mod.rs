@@ -16,7 +16,7 @@ use platform::clock::Clock;
 use platform::combiner::Batch;
 use testkit::eventually;
 use tonic::{Code, Status};
-use types::{Fen, IdempotencyKey, OrderId, OrderNo, UnixMillis, UserId, Violations};
+use types::{Fen, IdempotencyKey, OrderId, OrderNo, UserId, Violations};
 
 use crate::fakes::{Act, Fault, FlakyStore};
 use crate::shop::{Shop, World, create_request, ran_late, tells_to_retry, within};
@@ -46,9 +46,7 @@ async fn assert_clean_slate(world: &World) {
 
 async fn no_intent_is_left(world: &World) {
     eventually("no intent is left", async || {
-        let all = world
-            .store
-            .due_intents(UnixMillis::new(i64::MAX / 2_000), 9);
+        let all = world.store.due_intents(world.end_of_time(), 9);
         all.await.unwrap().is_empty().then_some(())
     })
     .await;
