@@ -2,32 +2,11 @@
 
 use super::*;
 
-/// Creates an order while the store fails at the operations that `picks` picks.
-async fn create_on_flaky_store(
-    picks: fn(&Op) -> bool,
-    faults: &[Fault],
-    deduct: Act,
-) -> anyhow::Result<(Shop, Result<CreateOrderResponse, Status>)> {
-    let mut world = World::new().await?;
-    world.timing.creation_lease = Duration::from_secs(2);
-    let flaky = Arc::new(FlakyStore::over(Arc::clone(&world.store)));
-    for fault in faults {
-        flaky.next(picks, *fault);
-    }
-    world.replica_store = Some(flaky.clone());
-    world.inventory.deducts.always(deduct);
-    let shop = world.open().await?;
-    let answer = shop.create(&[(1, 2), (2, 1)], "k").await;
-    assert!(flaky.is_spent(), "every fault was met");
-    shop.world.inventory.deducts.always(Act::Serve);
-    Ok((shop, answer))
-}
-
 #[tokio::test]
 async fn a_database_that_fails_at_the_first_step_leaves_nothing() -> anyhow::Result<()> {
     for fault in [Fault::Down, Fault::LoseRequest, Fault::LoseReply] {
         let inserts = |op: &Op| matches!(op, Op::Insert(_));
-        let (shop, answer) = create_on_flaky_store(inserts, &[fault], Act::Serve).await?;
+        let (shop, answer) = create_on_flaky_store("k", inserts, &[fault], Act::Serve).await?;
         let status = answer.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable, "{fault:?}");
         assert!(tells_to_retry(&status));
@@ -47,7 +26,7 @@ async fn a_confirmation_without_an_answer_is_asked_again() -> anyhow::Result<()>
         &[Fault::LoseReply, Fault::LoseRequest, Fault::Down],
     ] {
         let confirms = |op: &Op| matches!(op, Op::Confirm { .. });
-        let (shop, answer) = create_on_flaky_store(confirms, faults, Act::Serve).await?;
+        let (shop, answer) = create_on_flaky_store("k", confirms, faults, Act::Serve).await?;
         assert_whole(&shop, &answer?).await;
     }
     Ok(())
@@ -65,7 +44,7 @@ async fn a_calling_off_that_fails_is_left_to_recovery() -> anyhow::Result<()> {
                 }
             )
         };
-        let (shop, answer) = create_on_flaky_store(abandons, &[fault], Act::LoseReply).await?;
+        let (shop, answer) = create_on_flaky_store("k", abandons, &[fault], Act::LoseReply).await?;
         assert_eq!(answer.unwrap_err().code(), Code::Unavailable, "{fault:?}");
         assert_clean_slate(&shop.world).await;
     }
@@ -76,7 +55,8 @@ async fn a_calling_off_that_fails_is_left_to_recovery() -> anyhow::Result<()> {
 async fn a_drop_that_fails_is_left_to_recovery() -> anyhow::Result<()> {
     for fault in [Fault::Down, Fault::LoseRequest, Fault::LoseReply] {
         let drops = |op: &Op| matches!(op, Op::Drop { .. });
-        let (shop, answer) = create_on_flaky_store(drops, &[fault], Act::Refuse(40100)).await?;
+        let (shop, answer) =
+            create_on_flaky_store("k", drops, &[fault], Act::Refuse(40100)).await?;
         assert_eq!(answer?.code, 40100, "{fault:?}");
         assert_clean_slate(&shop.world).await;
     }

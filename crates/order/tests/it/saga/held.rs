@@ -45,24 +45,6 @@ async fn write_under(world: &World, intent: Intent, id: OrderId) {
     assert_eq!(written, [Outcome::Insert(Inserted::New)]);
 }
 
-/// Creates an order without a key while the store fails at the operations that `picks` picks.
-async fn create_on_flaky_store(
-    picks: fn(&Op) -> bool,
-    faults: &[Fault],
-) -> anyhow::Result<(Shop, Result<CreateOrderResponse, Status>)> {
-    let mut world = World::new().await?;
-    world.timing.creation_lease = Duration::from_secs(2);
-    let flaky = Arc::new(FlakyStore::over(Arc::clone(&world.store)));
-    for fault in faults {
-        flaky.next(picks, *fault);
-    }
-    world.replica_store = Some(flaky.clone());
-    let shop = world.open().await?;
-    let answer = shop.create(&[(1, 2), (2, 1)], "").await;
-    assert!(flaky.is_spent(), "every fault was met");
-    Ok((shop, answer))
-}
-
 #[tokio::test]
 async fn an_order_is_written_once_and_its_intent_goes() -> anyhow::Result<()> {
     let shop = Shop::new().await?;
@@ -259,7 +241,7 @@ async fn an_intent_that_cannot_be_opened_leaves_nothing() -> anyhow::Result<()> 
                 }
             )
         };
-        let (shop, answer) = create_on_flaky_store(opens, &[fault]).await?;
+        let (shop, answer) = create_on_flaky_store("", opens, &[fault], Act::Serve).await?;
         let status = answer.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable, "{fault:?}");
         assert!(tells_to_retry(&status));
@@ -280,7 +262,7 @@ async fn an_order_that_may_be_there_is_looked_for_and_written_once() -> anyhow::
         &[Fault::LoseRequest, Fault::LoseReply],
     ] {
         let inserts = |op: &Op| matches!(op, Op::Insert(_));
-        let (shop, answer) = create_on_flaky_store(inserts, faults).await?;
+        let (shop, answer) = create_on_flaky_store("", inserts, faults, Act::Serve).await?;
         assert_whole(&shop, &answer?).await;
         no_intent_is_left(&shop.world).await;
     }

@@ -74,6 +74,28 @@ async fn assert_whole(shop: &Shop, created: &CreateOrderResponse) {
     );
 }
 
+/// Creates an order under `key` while the store fails at the operations that `picks` picks.
+async fn create_on_flaky_store(
+    key: &str,
+    picks: fn(&Op) -> bool,
+    faults: &[Fault],
+    deduct: Act,
+) -> anyhow::Result<(Shop, Result<CreateOrderResponse, Status>)> {
+    let mut world = World::new().await?;
+    world.timing.creation_lease = Duration::from_secs(2);
+    let flaky = Arc::new(FlakyStore::over(Arc::clone(&world.store)));
+    for fault in faults {
+        flaky.next(picks, *fault);
+    }
+    world.replica_store = Some(flaky.clone());
+    world.inventory.deducts.always(deduct);
+    let shop = world.open().await?;
+    let answer = shop.create(&[(1, 2), (2, 1)], key).await;
+    assert!(flaky.is_spent(), "every fault was met");
+    shop.world.inventory.deducts.always(Act::Serve);
+    Ok((shop, answer))
+}
+
 /// A creation that some replica wrote down and did not finish.
 async fn leave_unfinished(world: &World, key: Option<&str>) -> (OrderId, OrderNo) {
     let basket =
