@@ -10,7 +10,7 @@ use std::fmt;
 use platform::db::{Database, DbError};
 use types::{BookId, IdempotencyKey, UnixMillis};
 
-use crate::domain::{Line, Reference, Stock};
+use crate::domain::{HeldLine, Line, Reference, Stock};
 use crate::store::sql;
 
 /// Reads and judges a whole inventory database, on one consistent snapshot.
@@ -182,8 +182,22 @@ pub(crate) struct HoldSum {
 pub(crate) enum RememberedHold {
     /// A hold of `DeductStock`, with its outstanding copies (0 where all were given back).
     Single(i64),
-    /// A batch: something is outstanding, the ledger knows how much.
-    Batch,
+    /// A batch, with those of all its books.
+    Batch(i64),
+}
+
+impl RememberedHold {
+    /// An open batch of `lines`.
+    pub(crate) fn batch_of(lines: &[HeldLine]) -> Self {
+        let copies = lines.iter().map(|line| i64::from(line.outstanding));
+        Self::Batch(copies.sum())
+    }
+
+    const fn outstanding(self) -> i64 {
+        match self {
+            Self::Single(outstanding) | Self::Batch(outstanding) => outstanding,
+        }
+    }
 }
 
 impl Facts {
@@ -273,11 +287,7 @@ fn judge_holds(
             .iter()
             .fold(0_i64, |all, sum| all.saturating_add(sum.outstanding));
         let known = remembered.remove(&key);
-        let claim = match known {
-            None => None,
-            Some(RememberedHold::Single(outstanding)) => Some(outstanding),
-            Some(RememberedHold::Batch) => Some(ledger),
-        };
+        let claim = known.map(RememberedHold::outstanding);
         if claim != Some(ledger) {
             problems.push(Problem::HoldDiffers {
                 key: key.clone(),
@@ -285,15 +295,12 @@ fn judge_holds(
                 ledger,
             });
         }
-        let is_batch = matches!(known, Some(RememberedHold::Batch));
+        let is_batch = matches!(known, Some(RememberedHold::Batch(_)));
         holds.extend(open_hold(key, is_batch, sums));
     }
     for (key, hold) in remembered {
         // Nothing in the ledger is outstanding under these.
-        let claim = match hold {
-            RememberedHold::Single(outstanding) => outstanding,
-            RememberedHold::Batch => 1,
-        };
+        let claim = hold.outstanding();
         if claim != 0 {
             problems.push(Problem::HoldDiffers {
                 key,

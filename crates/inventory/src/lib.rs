@@ -41,12 +41,20 @@ use store::sql::SqlStore;
 const NAME: &str = "inventory";
 
 /// The schema, step by step.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "balances, ledger, keys",
-    sqlite: include_str!("../migrations/sqlite/0001_init.sql"),
-    mysql: include_str!("../migrations/mysql/0001_init.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "balances, ledger, keys",
+        sqlite: include_str!("../migrations/sqlite/0001_init.sql"),
+        mysql: include_str!("../migrations/mysql/0001_init.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "what a batch holds, in its key's row",
+        sqlite: include_str!("../migrations/sqlite/0002_held_lines.sql"),
+        mysql: include_str!("../migrations/mysql/0002_held_lines.sql"),
+    },
+];
 
 /// Opens the database and starts the service on it.
 ///

@@ -197,7 +197,7 @@ fn open_holds(rows: &Rows) -> BTreeMap<IdempotencyKey, RememberedHold> {
         }
         let remembered = match hold.lines.first() {
             Some(line) if hold.is_single() => RememberedHold::Single(line.outstanding.into()),
-            _ => RememberedHold::Batch,
+            _ => RememberedHold::batch_of(&hold.lines),
         };
         open.insert(key.clone(), remembered);
     }

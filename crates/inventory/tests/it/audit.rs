@@ -123,6 +123,20 @@ async fn a_hold_that_forgot_its_copies_is_found() {
 }
 
 #[tokio::test]
+async fn a_batch_that_remembers_other_copies_is_found() {
+    let problems = problems_after(
+        "UPDATE inventory_keys SET held_lines = '1:2:8:2:2,2:9:7:3:2' WHERE used_by = 'batch'",
+    )
+    .await;
+    let differs = Problem::HoldDiffers {
+        key: key("b"),
+        remembered: Some(11),
+        ledger: 5,
+    };
+    assert_eq!(problems, [differs]);
+}
+
+#[tokio::test]
 async fn a_hold_that_ended_without_its_copies_moving_is_found() {
     let problems =
         problems_after("UPDATE inventory_keys SET state = 'released' WHERE used_by = 'batch'")

@@ -6,6 +6,7 @@ use platform::args;
 use platform::db::{DbError, Insert, Lookup, Row, Tx, Update, Value};
 use types::{BookId, Fingerprint, IdempotencyKey};
 
+use super::held_lines;
 use super::stocks::book_of;
 use crate::audit::RememberedHold;
 use crate::domain::{FirstAnswer, HeldLine, Hold, HoldState, KeyRow, KeyUse, Method, Reference};
@@ -16,7 +17,7 @@ pub(super) type KeyRows = BTreeMap<IdempotencyKey, KeyRow>;
 macro_rules! select {
     () => {
         "SELECT idempotency_key, used_by, fingerprint, reference_id, state, answer_quantity, \
-         book_id, open_version, outstanding, settled, created_at FROM inventory_keys"
+         book_id, open_version, outstanding, settled, created_at, held_lines FROM inventory_keys"
     };
 }
 
@@ -29,7 +30,7 @@ const SELECT_OPEN: &str = concat!(
 const INSERT: Insert = Insert {
     table: "inventory_keys",
     columns: "idempotency_key, used_by, fingerprint, reference_id, state, answer_quantity, book_id, \
-        open_version, outstanding, settled, created_at",
+        open_version, outstanding, settled, held_lines, created_at",
 };
 const UPDATE: Update = Update {
     table: "inventory_keys",
@@ -49,8 +50,6 @@ pub(super) fn locking(keys: BTreeSet<&IdempotencyKey>) -> Lookup<'static> {
 }
 
 /// Reads what [`locking`] found.
-///
-/// The lines of batches are not here but in the ledger: see `ledger::read_batch_lines`.
 pub(super) fn read_keys(rows: &[Row]) -> Result<KeyRows, DbError> {
     rows.iter().map(key_of).collect()
 }
@@ -107,10 +106,17 @@ pub(super) async fn update_holds(
 pub(super) async fn read_open_holds(
     tx: &mut Tx,
 ) -> Result<BTreeMap<IdempotencyKey, RememberedHold>, DbError> {
-    let select = "SELECT idempotency_key, outstanding FROM inventory_keys WHERE state = 'held'";
+    let select =
+        "SELECT idempotency_key, outstanding, held_lines FROM inventory_keys WHERE state = 'held'";
     let hold_of = |row: &Row| {
-        let single = row.opt_int(1)?.map(RememberedHold::Single);
-        Ok((read_key(row, 0)?, single.unwrap_or(RememberedHold::Batch)))
+        let hold = match row.opt_int(1)? {
+            Some(outstanding) => RememberedHold::Single(outstanding),
+            None => {
+                let (lines, _) = held_lines::read(&row.text(2)?, HoldState::Held)?;
+                RememberedHold::batch_of(&lines)
+            }
+        };
+        Ok((read_key(row, 0)?, hold))
     };
     tx.query(select, args![])
         .await?
@@ -131,20 +137,17 @@ fn insert_args(key: &IdempotencyKey, row: &KeyRow) -> Vec<Value> {
                 name_of(*method),
                 *fingerprint,
                 Value::Null,
-                Value::Null
+                Value::Null,
+                *quantity
             ]);
-            values.extend(args![
-                *quantity,
-                Value::Null,
-                Value::Null,
-                Value::Null,
-                Value::Null
-            ]);
+            values.extend([const { Value::Null }; 5]);
         }
         KeyUse::Hold(hold) => {
-            let (used_by, remaining) = match &hold.first_answer {
-                FirstAnswer::Remaining(quantity) => ("deduct", Some(*quantity)),
-                FirstAnswer::Stocks(_) => ("batch", None),
+            let (used_by, remaining, held_lines) = match &hold.first_answer {
+                FirstAnswer::Remaining(quantity) => ("deduct", Some(*quantity), None),
+                FirstAnswer::Stocks(stocks) => {
+                    ("batch", None, Some(held_lines::render(&hold.lines, stocks)))
+                }
             };
             let (reference, state) = (hold.reference.as_i64(), hold.state.name());
             values.extend(args![
@@ -155,10 +158,11 @@ fn insert_args(key: &IdempotencyKey, row: &KeyRow) -> Vec<Value> {
                 remaining
             ]);
             values.extend(single_columns(hold));
+            values.push(held_lines.into());
         }
         KeyUse::Fence => {
             values.push("fence".into());
-            values.extend([const { Value::Null }; 8]);
+            values.extend([const { Value::Null }; 9]);
         }
     }
     values.push(row.created_at.into());
@@ -166,7 +170,7 @@ fn insert_args(key: &IdempotencyKey, row: &KeyRow) -> Vec<Value> {
 }
 
 /// `book_id`, `open_version`, `outstanding`, `settled`: those of the one line of a hold of
-/// `DeductStock`; a batch has its lines in the ledger.
+/// `DeductStock`; a batch has `held_lines`.
 fn single_columns(hold: &Hold) -> [Value; 4] {
     match hold.lines.first() {
         Some(line) if hold.is_single() => {
@@ -202,9 +206,13 @@ fn key_of(row: &Row) -> Result<(IdempotencyKey, KeyRow), DbError> {
                 settled: row.int32(9)?,
             };
             let answer = FirstAnswer::Remaining(row.int32(5)?);
-            KeyUse::Hold(hold_of(row, vec![line], answer)?)
+            KeyUse::Hold(hold_of(row, state_of(row)?, vec![line], answer)?)
         }
-        "batch" => KeyUse::Hold(hold_of(row, Vec::new(), FirstAnswer::Stocks(Vec::new()))?),
+        "batch" => {
+            let state = state_of(row)?;
+            let (lines, stocks) = held_lines::read(&row.text(11)?, state)?;
+            KeyUse::Hold(hold_of(row, state, lines, FirstAnswer::Stocks(stocks))?)
+        }
         "fence" => KeyUse::Fence,
         _ => return Err(DbError::corrupt("inventory_keys.used_by")),
     };
@@ -226,15 +234,24 @@ fn answered_of(method: Method, row: &Row) -> Result<KeyUse, DbError> {
     })
 }
 
-fn hold_of(row: &Row, lines: Vec<HeldLine>, first_answer: FirstAnswer) -> Result<Hold, DbError> {
-    let state = HoldState::from_name(&row.text(4)?);
+fn hold_of(
+    row: &Row,
+    state: HoldState,
+    lines: Vec<HeldLine>,
+    first_answer: FirstAnswer,
+) -> Result<Hold, DbError> {
     Ok(Hold {
         fingerprint: fingerprint_of(row)?,
         reference: read_reference(row, 3)?,
-        state: state.ok_or_else(|| DbError::corrupt("inventory_keys.state"))?,
+        state,
         lines,
         first_answer,
     })
+}
+
+fn state_of(row: &Row) -> Result<HoldState, DbError> {
+    let state = HoldState::from_name(&row.text(4)?);
+    state.ok_or_else(|| DbError::corrupt("inventory_keys.state"))
 }
 
 fn fingerprint_of(row: &Row) -> Result<Fingerprint, DbError> {

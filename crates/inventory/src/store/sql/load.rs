@@ -7,7 +7,7 @@ use platform::db::{DbError, Tx};
 use types::{BookId, IdempotencyKey};
 
 use super::keys::{self, KeyRows};
-use super::{ledger, stocks};
+use super::stocks;
 use crate::domain::{Command, KeyUse, Op, Reference, Release, Rows};
 
 /// Loads all rows that the operations of `batch` read or change.
@@ -29,7 +29,6 @@ pub(super) async fn load_rows(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError
     for ((book, reference), limit) in open_holds_needed(batch) {
         key_rows.extend(keys::lock_open_holds(tx, book, reference, limit).await?);
     }
-    ledger::read_batch_lines(tx, &mut key_rows).await?;
     if settles {
         books.extend(books_held(&key_rows));
         [balances] = tx.look_up([stocks::locking(books)]).await?;

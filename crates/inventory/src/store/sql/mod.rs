@@ -5,6 +5,7 @@
 //! books that this replica wrote last need not be read for: `remembered.rs`.
 
 mod audit;
+mod held_lines;
 mod keys;
 mod ledger;
 mod load;
