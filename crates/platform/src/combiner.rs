@@ -8,6 +8,9 @@
 //! "Flat combining and the synchronization-parallelism tradeoff" (SPAA 2010), with a database in
 //! place of the data structure.
 //!
+//! A writer whose commit waits for a disk can pass its [`Turn`] on: then the next batch is decided and sent meanwhile, as
+//! group commit has it in databases.
+//!
 //! What a caller can rely on:
 //! - a full queue refuses at once, before any work ([`WriteError::Overloaded`]);
 //! - an operation whose deadline has passed is dropped before it is applied ([`WriteError::TooLate`]);
@@ -20,7 +23,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::FutureExt;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -30,16 +34,21 @@ use crate::db::DbError;
 use crate::deadline::Deadline;
 use crate::error::{Class, Classify};
 use crate::huddle::gather;
+use crate::turn::Turn;
 
 /// A batch of this length is worth its commit: its writer waits for no more, and whoever was answered just now
 /// comes back while it writes.
 const BATCH_LEN_ENOUGH: usize = 24;
+
+/// How many batches may be on their way at once, all but the last of them at their commit.
+const BATCHES_AT_ONCE: usize = 6;
 
 /// Operations that one transaction applies: a cheap handle on a slice.
 #[derive(Debug)]
 pub struct Batch<Op> {
     ops: Arc<[Op]>,
     range: Range<usize>,
+    turn: Turn,
 }
 
 impl<Op> Clone for Batch<Op> {
@@ -47,6 +56,7 @@ impl<Op> Clone for Batch<Op> {
         Self {
             ops: Arc::clone(&self.ops),
             range: self.range.clone(),
+            turn: self.turn.clone(),
         }
     }
 }
@@ -56,6 +66,7 @@ impl<Op> From<Vec<Op>> for Batch<Op> {
         Self {
             range: 0..ops.len(),
             ops: ops.into(),
+            turn: Turn::default(),
         }
     }
 }
@@ -69,11 +80,17 @@ impl<Op> Deref for Batch<Op> {
 }
 
 impl<Op> Batch<Op> {
-    /// The operations one by one, each as a batch of its own.
+    /// The turn of this batch: the next one is begun when it is passed on, or else when this one has ended.
+    pub const fn turn(&self) -> &Turn {
+        &self.turn
+    }
+
+    /// The operations one by one, each as a batch of its own, which passes on no turn but its own.
     fn singles(&self) -> impl Iterator<Item = Self> {
         self.range.clone().map(|at| Self {
             ops: Arc::clone(&self.ops),
             range: at..at + 1,
+            turn: Turn::default(),
         })
     }
 }
@@ -180,8 +197,7 @@ impl<Op: Send + Sync + 'static, Out: Send + 'static> Combiner<Op, Out> {
         let (queue, waiting) = mpsc::channel(limits.queue_len_max);
         let closing = CancellationToken::new();
         let drain = Drain {
-            name,
-            writer,
+            writing: Writing { name, writer },
             waiting,
             batch_len_max: limits.batch_len_max,
         };
@@ -235,8 +251,7 @@ impl<Op: Send + Sync + 'static, Out: Send + 'static> Combiner<Op, Out> {
 
 /// The writer's side of the queue.
 struct Drain<W: BatchWriter> {
-    name: &'static str,
-    writer: W,
+    writing: Writing<W>,
     waiting: mpsc::Receiver<Entry<W::Op, W::Out>>,
     batch_len_max: usize,
 }
@@ -244,15 +259,23 @@ struct Drain<W: BatchWriter> {
 impl<W: BatchWriter> Drain<W> {
     async fn run(mut self, closing: CancellationToken) {
         let batch_len =
-            metrics::histogram!("bookstore_combiner_batch_len", "combiner" => self.name);
-        let queue_len = metrics::gauge!("bookstore_combiner_queue_len", "combiner" => self.name);
+            metrics::histogram!("bookstore_combiner_batch_len", "combiner" => self.writing.name);
+        let queue_len =
+            metrics::gauge!("bookstore_combiner_queue_len", "combiner" => self.writing.name);
+        // Polled here and not in tasks of their own: what they wait for runs elsewhere.
+        let mut on_their_way = FuturesUnordered::new();
+        let mut last_turn = Turn::default();
+        last_turn.pass();
         let mut entries = Vec::with_capacity(self.batch_len_max);
         loop {
+            let may_begin = last_turn.is_passed() && on_their_way.len() < BATCHES_AT_ONCE;
             tokio::select! {
                 biased;
-                taken = self.waiting.recv_many(&mut entries, self.batch_len_max) => {
+                Some(()) = on_their_way.next() => continue,
+                () = last_turn.passed(), if !last_turn.is_passed() => continue,
+                taken = self.waiting.recv_many(&mut entries, self.batch_len_max), if may_begin => {
                     if taken == 0 {
-                        return;
+                        break;
                     }
                 }
                 () = closing.cancelled(), if !self.waiting.is_closed() => {
@@ -262,35 +285,44 @@ impl<W: BatchWriter> Drain<W> {
                 }
             }
             if entries.len() < BATCH_LEN_ENOUGH {
-                self.gather(&mut entries).await;
+                take_along(&mut self.waiting, &mut entries, self.batch_len_max).await;
             }
             queue_len.set(as_metric(entries.len().saturating_add(self.waiting.len())));
             batch_len.record(as_metric(entries.len()));
-            self.answer(std::mem::take(&mut entries)).await;
+            let (ops, answers) = drop_late(std::mem::take(&mut entries));
+            if !ops.is_empty() {
+                let batch = Batch::from(ops);
+                last_turn = batch.turn().clone();
+                on_their_way.push(self.writing.answer(batch, answers));
+            }
             queue_len.set(as_metric(self.waiting.len()));
         }
+        while on_their_way.next().await.is_some() {}
     }
+}
 
-    /// Callers who were answered together come back together, and the first of them should not go alone.
-    async fn gather(&mut self, entries: &mut Vec<Entry<W::Op, W::Out>>) {
-        gather(|| {
-            while entries.len() < self.batch_len_max
-                && let Ok(entry) = self.waiting.try_recv()
-            {
-                entries.push(entry);
-            }
-            entries.len()
-        })
-        .await;
-    }
-
-    /// Applies one batch and answers all of it.
-    async fn answer(&self, entries: Vec<Entry<W::Op, W::Out>>) {
-        let (ops, answers) = drop_late(entries);
-        if ops.is_empty() {
-            return;
+/// Callers who were answered together come back together, and the first of them should not go alone.
+async fn take_along<E>(waiting: &mut mpsc::Receiver<E>, entries: &mut Vec<E>, len_max: usize) {
+    gather(|| {
+        while entries.len() < len_max
+            && let Ok(entry) = waiting.try_recv()
+        {
+            entries.push(entry);
         }
-        let batch = Batch::from(ops);
+        entries.len()
+    })
+    .await;
+}
+
+/// What every batch on its way needs.
+struct Writing<W> {
+    name: &'static str,
+    writer: W,
+}
+
+impl<W: BatchWriter> Writing<W> {
+    /// Applies one batch and answers all of it.
+    async fn answer(&self, batch: Batch<W::Op>, answers: Vec<Answer<W::Out>>) {
         match self.write(batch.clone()).await {
             Ok(outs) => answers
                 .into_iter()
@@ -312,6 +344,7 @@ impl<W: BatchWriter> Drain<W> {
                 .into_iter()
                 .for_each(|answer| tell(answer, Err(error.clone().into()))),
         }
+        batch.turn().pass();
     }
 
     /// Writes one batch, and makes sure that nobody goes without an answer.

@@ -29,5 +29,6 @@ pub mod single_flight;
 pub mod tasks;
 pub mod telemetry;
 mod tls;
+pub mod turn;
 
 pub use error::StartError;

@@ -1,4 +1,5 @@
-//! Proves what a caller can rely on: bounds, order, lone faults, a drain that loses nothing.
+//! Proves what a caller can rely on: bounds, order, lone faults, a drain that loses nothing; and when the next batch
+//! begins.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::tasks::Tasks;
 
-/// Adds numbers, batch by batch; a batch waits at the gate. 13 is refused by the "database", at 666 it panics.
+/// Adds numbers, batch by batch; a batch waits at the gate. 13 is refused by the "database", at 666 it panics; a
+/// batch with 7 passes its turn on before the gate.
 struct Adder {
     /// Gets a permit for each batch that arrives at the gate.
     arrived: Semaphore,
@@ -26,6 +28,9 @@ impl BatchWriter for Arc<Adder> {
     }
 
     async fn write(&self, batch: Batch<u64>) -> Result<Vec<u64>, DbError> {
+        if batch.contains(&7) {
+            batch.turn().pass();
+        }
         self.arrived.add_permits(1);
         self.gate.acquire().await.unwrap().forget();
         assert!(!batch.contains(&666), "on purpose");
@@ -115,6 +120,72 @@ async fn more_than_a_batch_can_take_is_applied_in_several_and_nobody_is_forgotte
     let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
     assert_eq!(answers, (101..=110).collect::<Vec<_>>());
     assert_eq!(*adder.batches.lock().unwrap(), [1, 4, 4, 2]);
+}
+
+/// Submits `ops`, a batch each, and lets all begin that may; answers how many stand at the gate, and who waits.
+async fn stand_at_the_gate(
+    combiner: &Combiner<u64, u64>,
+    adder: &Adder,
+    ops: &[u64],
+) -> (usize, impl Future<Output = ()>) {
+    let mut waiting = Vec::new();
+    for &op in ops {
+        let one = combiner.clone();
+        waiting.push(Tasks::new().run("one", async move { one.submit(op, soon()).await }));
+        // Nothing here waits for anything but other tasks: whoever may begin begins.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let all = join_all(waiting);
+    let all = async move {
+        drop(
+            all.await
+                .into_iter()
+                .map(Result::unwrap)
+                .collect::<Vec<_>>(),
+        )
+    };
+    (adder.arrived.available_permits(), all)
+}
+
+#[tokio::test]
+async fn the_next_batch_begins_when_the_turn_is_passed_on_and_not_before() {
+    let (combiner, adder) = adder(CombinerLimits::default());
+    let (arrived, all) = stand_at_the_gate(&combiner, &adder, &[7, 1, 2]).await;
+    assert_eq!(arrived, 2, "7 passed its turn on, 1 did not");
+    adder.gate.add_permits(3);
+    all.await;
+    assert_eq!(*adder.batches.lock().unwrap(), [1, 1, 1]);
+}
+
+#[tokio::test]
+async fn batches_on_their_way_are_bounded() {
+    let (combiner, adder) = adder(CombinerLimits::default());
+    let ops = [7; BATCHES_AT_ONCE + 2];
+    let (arrived, all) = stand_at_the_gate(&combiner, &adder, &ops).await;
+    assert_eq!(arrived, BATCHES_AT_ONCE);
+    adder.gate.add_permits(ops.len());
+    all.await;
+    assert_eq!(
+        adder.batches.lock().unwrap().iter().sum::<usize>(),
+        ops.len()
+    );
+}
+
+#[tokio::test]
+async fn closing_waits_for_batches_on_their_way() {
+    let (combiner, adder) = adder(CombinerLimits::default());
+    let (arrived, _all) = stand_at_the_gate(&combiner, &adder, &[7, 7]).await;
+    assert_eq!(arrived, 2);
+    let opening = async {
+        while !combiner.queue.is_closed() {
+            tokio::task::yield_now().await;
+        }
+        adder.gate.add_permits(2);
+    };
+    tokio::join!(combiner.close(), opening);
+    assert_eq!(*adder.batches.lock().unwrap(), [1, 1]);
 }
 
 #[tokio::test]

@@ -23,12 +23,13 @@ use futures::future::BoxFuture;
 pub use change::{Insert, Matches, Update};
 pub use error::DbError;
 pub use migrate::{Migration, SchemaState};
-pub use remembered::Remembered;
+pub use remembered::{Attempt, Remembered};
 pub use tx::{Lookup, Tx};
 pub use url::DatabaseUrl;
 pub use value::{Row, Value};
 
 use crate::crash::Unit;
+use crate::turn::Turn;
 use mysql::{Found, Mysql};
 use sqlite::Sqlite;
 use url::Place;
@@ -169,8 +170,25 @@ impl Database {
         T: Send + 'static,
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
+        self.write_then_pass(name, &Turn::default(), work).await
+    }
+
+    async fn write_then_pass<T, W>(
+        &self,
+        name: &'static str,
+        turn: &Turn,
+        work: W,
+    ) -> Result<T, DbError>
+    where
+        T: Send + 'static,
+        W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
+    {
         let timer = std::time::Instant::now();
-        let result = self.run(Unit::current(name), Access::Write, work).await;
+        let unit = Unit::current(name);
+        let result = match &self.server {
+            Server::Sqlite(sqlite) => sqlite.run(unit, Access::Write, work).await,
+            Server::Mysql(mysql) => mysql.run(unit, Access::Write, turn, work).await,
+        };
         metrics::histogram!("bookstore_db_write_seconds", "work" => name)
             .record(timer.elapsed().as_secs_f64());
         result
@@ -178,18 +196,26 @@ impl Database {
 
     /// As [`Self::write`], for work that looks keys up and inserts those that are missing: where another
     /// replica inserts one in between, the work is done again, a bounded number of times, and finds that row.
-    pub async fn write_keyed<T, W>(&self, name: &'static str, work: W) -> Result<T, DbError>
+    ///
+    /// Passes `turn` on when the server has carried out all but the commit: whoever writes then waits for the rows
+    /// that this work wrote, but not for its disk.
+    pub async fn write_keyed<T, W>(
+        &self,
+        name: &'static str,
+        turn: &Turn,
+        work: W,
+    ) -> Result<T, DbError>
     where
         T: Send + 'static,
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Clone + Send + 'static,
     {
         for _ in 1..KEYED_TRIES_MAX {
-            match self.write(name, work.clone()).await {
+            match self.write_then_pass(name, turn, work.clone()).await {
                 Err(DbError::Duplicate { .. }) => {}
                 result => return result,
             }
         }
-        self.write(name, work).await
+        self.write_then_pass(name, turn, work).await
     }
 
     /// Runs `work` on one consistent snapshot; it must not write.
@@ -235,7 +261,7 @@ impl Database {
     {
         match &self.server {
             Server::Sqlite(sqlite) => sqlite.run(unit, access, work).await,
-            Server::Mysql(mysql) => mysql.run(unit, access, work).await,
+            Server::Mysql(mysql) => mysql.run(unit, access, &Turn::default(), work).await,
         }
     }
 }

@@ -1,35 +1,62 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How many batches read what they touch after one that failed.
 const WARY_BATCHES: u32 = 64;
 
-/// What one writer committed last, so that its next batch need not read it.
+/// What one writer wrote last, so that its next batch need not read it.
 ///
-/// What is remembered proves nothing: whoever decides by it must have the database compare when it is
-/// written, a key that must be new, a version or a state that must have stayed. Where that goes wrong, or
-/// anything else, all is forgotten, and the next batches read what they touch: replicas that write the same
-/// rows are in each other's way now and then, and not at every step.
+/// What is remembered proves nothing: it may not be committed yet, and others write, too. Whoever decides by it
+/// must have the database compare when it is written, a key that must be new, a version or a state that must have
+/// stayed. Where that goes wrong, or anything else, all is forgotten, and the next batches read what they touch:
+/// replicas that write the same rows are in each other's way now and then, and not at every step.
 #[derive(Debug, Default)]
 pub struct Remembered<M>(Mutex<Inner<M>>);
 
 #[derive(Debug, Default)]
 struct Inner<M> {
     memory: M,
-    /// A batch has begun, and its end was not heard of: it failed, if another one begins.
-    is_open: bool,
     /// How many batches shall still read what they touch.
     wary: u32,
 }
 
+/// One batch, from its begin to the end of its commit. Dropped before it was committed, it has failed.
+#[derive(Debug)]
+pub struct Attempt<M: Default> {
+    remembered: Arc<Remembered<M>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Begun,
+    Committed,
+}
+
 impl<M: Default> Remembered<M> {
-    /// Begins a batch; answers what `decide` makes of the memory. `None`: the batch has to read.
-    pub fn begin<T>(&self, decide: impl FnOnce(&M) -> Option<T>) -> Option<T> {
-        let mut inner = self.lock();
-        if inner.is_open {
-            inner.memory = M::default();
-            inner.wary = WARY_BATCHES;
+    /// A batch that is about to begin.
+    pub fn attempt(self: &Arc<Self>) -> Attempt<M> {
+        Attempt {
+            remembered: Arc::clone(self),
+            state: Mutex::new(State::New),
         }
-        inner.is_open = true;
+    }
+
+    fn forget(&self) {
+        let mut inner = lock(&self.0);
+        inner.memory = M::default();
+        inner.wary = WARY_BATCHES;
+    }
+}
+
+impl<M: Default> Attempt<M> {
+    /// Begins; answers what `decide` makes of the memory. `None`: the batch has to read. One that begins again has
+    /// failed before.
+    pub fn begin<T>(&self, decide: impl FnOnce(&M) -> Option<T>) -> Option<T> {
+        if self.pass_to(State::Begun) != State::New {
+            self.remembered.forget();
+        }
+        let mut inner = lock(&self.remembered.0);
         if inner.wary > 0 {
             inner.wary = inner.wary.saturating_sub(1);
             return None;
@@ -37,35 +64,78 @@ impl<M: Default> Remembered<M> {
         decide(&inner.memory)
     }
 
-    /// Ends the batch that began last: it is committed, and `note` notes what it left.
-    pub fn end(&self, note: impl FnOnce(&mut M)) {
-        let mut inner = self.lock();
-        inner.is_open = false;
-        note(&mut inner.memory);
+    /// Notes what the batch wrote, before its commit: batches that begin meanwhile go by it.
+    pub fn note(&self, note: impl FnOnce(&mut M)) {
+        note(&mut lock(&self.remembered.0).memory);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner<M>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// It is committed.
+    pub fn end(&self) {
+        self.pass_to(State::Committed);
     }
+
+    fn pass_to(&self, state: State) -> State {
+        std::mem::replace(&mut *lock(&self.state), state)
+    }
+}
+
+impl<M: Default> Drop for Attempt<M> {
+    fn drop(&mut self) {
+        if *lock(&self.state) == State::Begun {
+            self.remembered.forget();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn recall(attempt: &Attempt<Vec<u32>>) -> Option<u32> {
+        attempt.begin(|memory| memory.last().copied())
+    }
+
     #[test]
     fn a_batch_that_fails_is_forgotten_and_makes_the_next_ones_read() {
-        let remembered = Remembered::<Vec<u32>>::default();
-        let recall = || remembered.begin(|memory| memory.last().copied());
-        assert_eq!(recall(), None);
-        remembered.end(|memory| memory.push(1));
-        assert_eq!(recall(), Some(1));
-        // It failed: nobody said that it ended.
+        let remembered = Arc::new(Remembered::<Vec<u32>>::default());
+        let write = |number| {
+            let attempt = remembered.attempt();
+            let recalled = recall(&attempt);
+            attempt.note(|memory| memory.push(number));
+            attempt.end();
+            recalled
+        };
+        assert_eq!((write(1), write(2)), (None, Some(1)));
+        let failed = remembered.attempt();
+        assert_eq!(recall(&failed), Some(2));
+        failed.note(|memory| memory.push(3));
+        drop(failed);
         for _ in 0..WARY_BATCHES {
-            assert_eq!(recall(), None);
-            remembered.end(|memory| memory.push(2));
+            assert_eq!(write(4), None);
         }
-        assert_eq!(recall(), Some(2));
-        remembered.end(|memory| assert!(!memory.contains(&1)));
+        assert_eq!(write(5), Some(4));
+    }
+
+    #[test]
+    fn a_batch_goes_by_what_another_has_not_committed_yet_and_reads_at_its_second_try() {
+        let remembered = Arc::new(Remembered::<Vec<u32>>::default());
+        let (first, second) = (remembered.attempt(), remembered.attempt());
+        assert_eq!(recall(&first), None);
+        first.note(|memory| memory.push(1));
+        assert_eq!(recall(&second), Some(1));
+        second.note(|memory| memory.push(2));
+        first.end();
+        assert_eq!(recall(&second), None, "it failed, and is tried again");
+        second.note(|memory| memory.push(3));
+        second.end();
+        drop((first, second));
+        let third = remembered.attempt();
+        assert_eq!(recall(&third), None, "still wary");
+        third.end();
+        third.note(|memory| assert_eq!(memory, &[3]));
     }
 }

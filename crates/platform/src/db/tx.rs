@@ -1,6 +1,7 @@
 use super::mysql::MysqlConnection;
 use super::sqlite::SqliteConnection;
 use super::{Access, DbError, Insert, Matches, Row, Update, Value};
+use crate::turn::Turn;
 
 /// The longest `IN (…)` list of one statement.
 const IN_LIST_LEN_MAX: usize = 512;
@@ -189,13 +190,13 @@ impl Tx {
     }
 
     /// Ends the transaction well, where there is one; where that is in doubt, the error says so.
-    pub(super) async fn commit(&mut self, access: Access) -> Result<(), DbError> {
+    pub(super) async fn commit(&mut self, access: Access, turn: &Turn) -> Result<(), DbError> {
         if access == Access::ReadOnce {
             return Ok(());
         }
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.script("COMMIT"),
-            Connection::Mysql(connection) => connection.commit().await,
+            Connection::Mysql(connection) => connection.commit(turn).await,
         }
     }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use platform::combiner::Batch;
-use platform::db::{Database, DbError, Remembered, Tx};
+use platform::db::{Attempt, Database, DbError, Remembered, Tx};
 use types::BookId;
 
 pub(crate) use audit::read_facts;
@@ -46,13 +46,12 @@ impl SqlStore {
     }
 }
 
-/// Answers the decisions, and the balances that the batch left.
 async fn apply_in(
     tx: &mut Tx,
     batch: &[Op],
-    remembered: &Remembered<Balances>,
-) -> Result<(Vec<Decision>, Vec<Stock>), DbError> {
-    let by_memory = remembered
+    attempt: &Attempt<Balances>,
+) -> Result<Vec<Decision>, DbError> {
+    let by_memory = attempt
         .begin(|balances| balances.of(batch))
         .and_then(|stocks| decide_by_memory(batch, stocks));
     let (mut rows, decisions) = match by_memory {
@@ -60,7 +59,8 @@ async fn apply_in(
         None => decide(load::load_rows(tx, batch).await?, batch),
     };
     let left = save::save_changes(tx, &mut rows).await?;
-    Ok((decisions, left))
+    attempt.note(|balances| balances.note(&left));
+    Ok(decisions)
 }
 
 fn decide(mut rows: Rows, batch: &[Op]) -> (Rows, Vec<Decision>) {
@@ -86,15 +86,18 @@ fn decide_by_memory(batch: &[Op], stocks: Vec<Stock>) -> Option<(Rows, Vec<Decis
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Decision>, DbError> {
-        let remembered = Arc::clone(&self.remembered);
-        let (decisions, left) = self
+        let attempt = Arc::new(self.remembered.attempt());
+        let decisions = self
             .database
-            .write_keyed("apply_stock", move |tx| {
-                let (batch, remembered) = (batch.clone(), Arc::clone(&remembered));
-                Box::pin(async move { apply_in(tx, &batch, &remembered).await })
+            .write_keyed("apply_stock", batch.turn(), {
+                let (batch, attempt) = (batch.clone(), Arc::clone(&attempt));
+                move |tx| {
+                    let (batch, attempt) = (batch.clone(), Arc::clone(&attempt));
+                    Box::pin(async move { apply_in(tx, &batch, &attempt).await })
+                }
             })
             .await?;
-        self.remembered.end(|balances| balances.note(&left));
+        attempt.end();
         Ok(decisions)
     }
 

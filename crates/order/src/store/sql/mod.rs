@@ -25,7 +25,7 @@ use platform::combiner::Batch;
 use platform::db::{Database, DbError, Migration, Tx};
 use types::{IdempotencyKey, OrderId, OrderNo, Page, UnixMillis, UserId};
 
-use remembered::Memory;
+use remembered::{Memory, MemoryAttempt};
 
 use super::{DueOrder, Health, OrderFilter, Store};
 use crate::domain::{
@@ -77,22 +77,23 @@ impl SqlStore {
 async fn apply_batch(
     tx: &mut Tx,
     batch: &[Op],
-    memory: &Memory,
-) -> Result<(Vec<Outcome>, Rows), DbError> {
-    let mut rows = load(tx, batch, memory).await?;
+    attempt: &MemoryAttempt,
+) -> Result<Vec<Outcome>, DbError> {
+    let mut rows = load(tx, batch, attempt).await?;
     let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
     save(tx, &rows).await?;
-    Ok((outcomes, rows))
+    attempt.note(&rows);
+    Ok(outcomes)
 }
 
 /// Loads and locks every row that the batch touches, but for those that are remembered.
-async fn load(tx: &mut Tx, batch: &[Op], memory: &Memory) -> Result<Rows, DbError> {
+async fn load(tx: &mut Tx, batch: &[Op], attempt: &MemoryAttempt) -> Result<Rows, DbError> {
     let mut touched = Touched::default();
     for op in batch {
         op.touch(&mut touched);
     }
     let mut rows = Rows::default();
-    memory.recall(batch, &mut touched, &mut rows);
+    attempt.recall(batch, &mut touched, &mut rows);
     orders::find_ids_of_requests(tx, &mut touched).await?;
     let [intents, orders, tasks, leases, cursor] = tx
         .look_up([
@@ -125,15 +126,18 @@ async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
-        let (memory, ops) = (Arc::clone(&self.memory), batch.clone());
-        let (outcomes, rows) = self
+        let attempt = Arc::new(self.memory.attempt());
+        let outcomes = self
             .db
-            .write_keyed("apply_orders", move |tx| {
-                let (batch, memory) = (batch.clone(), Arc::clone(&memory));
-                Box::pin(async move { apply_batch(tx, &batch, &memory).await })
+            .write_keyed("apply_orders", batch.turn(), {
+                let (batch, attempt) = (batch.clone(), Arc::clone(&attempt));
+                move |tx| {
+                    let (batch, attempt) = (batch.clone(), Arc::clone(&attempt));
+                    Box::pin(async move { apply_batch(tx, &batch, &attempt).await })
+                }
             })
             .await?;
-        self.memory.note(&ops, &outcomes, &rows);
+        attempt.end(&batch, &outcomes);
         Ok(outcomes)
     }
 

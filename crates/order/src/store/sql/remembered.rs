@@ -1,9 +1,9 @@
 //! What this replica wrote last: creations that it has not touched since, and intents.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use platform::db::Remembered;
+use platform::db::{Attempt, Remembered};
 use types::OrderId;
 
 use crate::domain::{Birth, Change, Inserted, Intent, Op, Order, Outcome, Rows, Touched};
@@ -12,14 +12,30 @@ use crate::domain::{Birth, Change, Inserted, Intent, Op, Order, Outcome, Rows, T
 #[derive(Default)]
 pub(super) struct Memory {
     made: Made,
-    intents: Remembered<OpenIntents>,
+    intents: Arc<Remembered<OpenIntents>>,
+}
+
+/// One batch, from its begin to the end of its commit.
+pub(super) struct MemoryAttempt {
+    memory: Arc<Memory>,
+    intents: Attempt<OpenIntents>,
 }
 
 impl Memory {
+    /// A batch that is about to begin.
+    pub(super) fn attempt(self: &Arc<Self>) -> MemoryAttempt {
+        MemoryAttempt {
+            memory: Arc::clone(self),
+            intents: self.intents.attempt(),
+        }
+    }
+}
+
+impl MemoryAttempt {
     /// Loads what `batch` need not read, and takes it out of what it touches. Where the batch is tried again there
     /// is nothing left: it reads what has become of it.
     pub(super) fn recall(&self, batch: &[Op], touched: &mut Touched, rows: &mut Rows) {
-        for order in self.made.take(batch) {
+        for order in self.memory.made.take(batch) {
             touched.orders.remove(&order.id);
             rows.load_order(order);
         }
@@ -31,10 +47,15 @@ impl Memory {
         }
     }
 
-    /// Notes what `batch` left in `rows`. It is committed.
-    pub(super) fn note(&self, batch: &[Op], outcomes: &[Outcome], rows: &Rows) {
-        self.made.remember(batch, outcomes);
-        self.intents.end(|open| open.note(rows));
+    /// Notes what the batch left in `rows`, before its commit: the next one counts its orders from there.
+    pub(super) fn note(&self, rows: &Rows) {
+        self.intents.note(|open| open.note(rows));
+    }
+
+    /// It is committed. Nobody confirms a creation before: its creator has not heard of it.
+    pub(super) fn end(&self, batch: &[Op], outcomes: &[Outcome]) {
+        self.memory.made.remember(batch, outcomes);
+        self.intents.end();
     }
 }
 
@@ -101,7 +122,7 @@ impl OpenIntents {
         touched.intents.iter().map(known).collect()
     }
 
-    /// Notes what a batch left. It is committed.
+    /// Notes what a batch left.
     fn note(&mut self, rows: &Rows) {
         for change in rows.intent_changes() {
             match change {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use platform::combiner::Batch;
-use platform::db::{Database, DatabaseOptions, DatabaseUrl, DbError, Remembered, Tx};
+use platform::db::{Attempt, Database, DatabaseOptions, DatabaseUrl, DbError, Remembered, Tx};
 use platform::ids::IdSource;
 use types::{OrderId, UnixMillis};
 
@@ -56,15 +56,18 @@ impl IdSource for SqlStore {
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
-        let (remembered, ops) = (Arc::clone(&self.remembered), batch.clone());
-        let (outcomes, rows) = self
+        let attempt = Arc::new(self.remembered.attempt());
+        let outcomes = self
             .database
-            .write_keyed("apply payments", move |tx| {
-                let (batch, remembered) = (ops.clone(), Arc::clone(&remembered));
-                Box::pin(async move { apply_batch(tx, &batch, &remembered).await })
+            .write_keyed("apply payments", batch.turn(), {
+                let (batch, attempt) = (batch.clone(), Arc::clone(&attempt));
+                move |tx| {
+                    let (batch, attempt) = (batch.clone(), Arc::clone(&attempt));
+                    Box::pin(async move { apply_batch(tx, &batch, &attempt).await })
+                }
             })
             .await?;
-        self.remembered.end(|known| known.note(&batch, &rows));
+        attempt.end();
         Ok(outcomes)
     }
 
@@ -105,19 +108,20 @@ impl Store for SqlStore {
     }
 }
 
-/// Applies the rules to a batch and writes what changed; answers the outcomes, and the rows as they are now.
+/// Applies the rules to a batch and writes what changed.
 async fn apply_batch(
     tx: &mut Tx,
     batch: &[Op],
-    remembered: &Remembered<Known>,
-) -> Result<(Vec<Outcome>, Rows), DbError> {
-    let mut rows = match remembered.begin(|known| known.rows_of(batch)) {
+    attempt: &Attempt<Known>,
+) -> Result<Vec<Outcome>, DbError> {
+    let mut rows = match attempt.begin(|known| known.rows_of(batch)) {
         Some(rows) => rows,
         None => load(tx, batch).await?,
     };
     let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
     write_changes(tx, &mut rows).await?;
-    Ok((outcomes, rows))
+    attempt.note(|known| known.note(batch, &rows));
+    Ok(outcomes)
 }
 
 /// Loads the rows that a batch touches.

@@ -5,6 +5,7 @@ use super::error::{at_commit, before_commit};
 use super::rows::read_row;
 use super::text::{render, render_check, render_insert, render_lookup, render_update};
 use crate::db::{Access, DbError, Insert, Lookup, Matches, Row, Update, Value};
+use crate::turn::Turn;
 
 /// With how much text waiting statements are sent, in bytes: servers take 16 MiB by default, older ones 4.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
@@ -177,20 +178,30 @@ impl MysqlConnection {
 
     /// Sends what waits, in one round trip; answers what each statement did.
     async fn send(&mut self) -> Result<Vec<Answer>, DbError> {
-        let sent = self.exchange().await;
+        let sent = self.exchange(None).await;
         sent.map_err(|stopped| before_commit(stopped.error))
     }
 
-    /// The server stops at the first statement that fails, and the error is that statement's.
-    async fn exchange(&mut self) -> Result<Vec<Answer>, Stopped> {
+    /// The server stops at the first statement that fails, and the error is that statement's. `turn` is passed on
+    /// when all but the last have been carried out.
+    async fn exchange(&mut self, turn: Option<&Turn>) -> Result<Vec<Answer>, Stopped> {
         let waiting = std::mem::take(&mut self.waiting);
         self.count_call();
         let mut answers = Vec::with_capacity(waiting.statements);
+        let pass = |done: usize| {
+            let is_last_left = done.saturating_add(1) == waiting.statements;
+            turn.filter(|_| is_last_left).map(Turn::pass)
+        };
+        pass(0);
         let result = self.connection.query_iter(waiting.text).await;
         let mut result = result.map_err(|error| Stopped { at: 0, error })?;
         for at in 0..waiting.statements {
+            // None: it is an error that is kept.
+            if result.columns().is_some() {
+                pass(at.saturating_add(1));
+            }
             let matched = result.affected_rows();
-            // Reading an answer to its end moves on to the next one. The driver keeps the error of a
+            // Reading an answer to its end waits for the next one. The driver keeps the error of a
             // statement until its answer is asked for: every answer is, or the next text would hear it.
             let rows = result.collect().await;
             let rows = rows.map_err(|error| Stopped { at, error })?;
@@ -214,11 +225,12 @@ impl MysqlConnection {
         self.connection.query_drop(sql).await.map_err(before_commit)
     }
 
-    /// Ends the transaction well, with what waits in the same round trip.
-    pub(in crate::db) async fn commit(&mut self) -> Result<(), DbError> {
+    /// Ends the transaction well, with what waits in the same round trip; passes `turn` on when the server has come
+    /// to the commit.
+    pub(in crate::db) async fn commit(&mut self, turn: &Turn) -> Result<(), DbError> {
         self.waiting.next().push_str("COMMIT");
         let last = self.waiting.statements.saturating_sub(1);
-        match self.exchange().await {
+        match self.exchange(Some(turn)).await {
             Ok(_) => Ok(()),
             // The server never came to the commit. Where nothing was heard of it, it may have.
             Err(Stopped { at, error }) if at < last && matches!(error, Error::Server(_)) => {

@@ -20,6 +20,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::url::MysqlUrl;
 use super::{Access, DbError, Tx};
 use crate::crash::Unit;
+use crate::turn::Turn;
 use crate::{clock, random, tls};
 pub(super) use connection::MysqlConnection;
 pub(super) use server::Found;
@@ -37,7 +38,7 @@ const LONG_LIMIT: Duration = Duration::from_hours(1);
 /// How many connections a service uses at the most.
 const CONNECTIONS_MAX: usize = 16;
 /// How many of them reads may use at once: what writes must never queue behind a crowd of readers.
-const READS_MAX: usize = 12;
+const READS_MAX: usize = 8;
 /// How long a connection may lie idle before it is closed, and how often that is looked at: together well
 /// before the server closes it.
 const IDLE_LIMIT: Duration = Duration::from_secs(5);
@@ -100,7 +101,7 @@ impl Mysql {
     }
 
     /// Waits until one more may read; others need not wait.
-    async fn take_turn(&self, access: Access) -> Result<Option<SemaphorePermit<'_>>, DbError> {
+    async fn await_reading(&self, access: Access) -> Result<Option<SemaphorePermit<'_>>, DbError> {
         match access {
             Access::Write | Access::Migrate => Ok(None),
             Access::Read | Access::ReadOnce | Access::ReadLong => {
@@ -117,18 +118,19 @@ impl Mysql {
         &self,
         unit: Unit,
         access: Access,
+        turn: &Turn,
         mut work: W,
     ) -> Result<T, DbError>
     where
         T: Send + 'static,
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>> + Send + 'static,
     {
-        let this = self.clone();
+        let (this, turn) = (self.clone(), turn.clone());
         let name = unit.name();
         let retried = async move {
             let mut backoff = BACKOFF_FIRST;
             for _ in 1..TRIES_MAX {
-                match this.transact(&unit, access, &mut work).await {
+                match this.transact(&unit, access, &turn, &mut work).await {
                     Err(DbError::Contention(reason)) => {
                         metrics::counter!("bookstore_db_retries_total", "work" => name)
                             .increment(1);
@@ -140,7 +142,7 @@ impl Mysql {
                 clock::pause(wait).await;
                 backoff = backoff.saturating_mul(2);
             }
-            this.transact(&unit, access, &mut work).await
+            this.transact(&unit, access, &turn, &mut work).await
         };
         // A task of its own: whoever waits may go away, the transaction may not.
         #[expect(
@@ -152,13 +154,19 @@ impl Mysql {
             .unwrap_or_else(|_| Err(DbError::OutcomeUnknown(format!("{name} panicked"))))
     }
 
-    async fn transact<T, W>(&self, unit: &Unit, access: Access, work: &mut W) -> Result<T, DbError>
+    async fn transact<T, W>(
+        &self,
+        unit: &Unit,
+        access: Access,
+        turn: &Turn,
+        work: &mut W,
+    ) -> Result<T, DbError>
     where
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
     {
-        let _turn = self.take_turn(access).await?;
+        let _permit = self.await_reading(access).await?;
         let mut tx = Tx::mysql(MysqlConnection::new(self.connect().await?));
-        let result = transact_on(&mut tx, unit, access, work).await;
+        let result = transact_on(&mut tx, unit, access, turn, work).await;
         tx.count_unit(unit.name());
         if result.is_err() {
             close(tx);
@@ -178,6 +186,7 @@ async fn transact_on<T, W>(
     tx: &mut Tx,
     unit: &Unit,
     access: Access,
+    turn: &Turn,
     work: &mut W,
 ) -> Result<T, DbError>
 where
@@ -201,7 +210,7 @@ where
             ));
         }
     };
-    match tokio::time::timeout(WORK_LIMIT, tx.commit(access)).await {
+    match tokio::time::timeout(WORK_LIMIT, tx.commit(access, turn)).await {
         Ok(committed) => {
             committed?;
             unit.after_commit();

@@ -20,6 +20,7 @@ pub(super) use connection::SqliteConnection;
 
 use super::{Access, DbError, Tx};
 use crate::crash::Unit;
+use crate::turn::Turn;
 
 /// How often a transaction is tried; each try waits for the lock as long as `busy_timeout` says.
 const TRIES_MAX: u32 = 3;
@@ -106,7 +107,8 @@ where
         tx.begin(access)?;
         let value = work(tx).await?;
         unit.before_commit();
-        tx.commit(access).await?;
+        // There is one writer: the next transaction cannot begin before this one's commit.
+        tx.commit(access, &Turn::default()).await?;
         unit.after_commit();
         Ok(value)
     };
