@@ -92,6 +92,11 @@ pub enum Problem {
         /// Outstanding copies by the ledger.
         ledger: i64,
     },
+    /// A batch remembers as many copies as its entries add up to, but of other books.
+    HoldOfOtherBooks {
+        /// The hold.
+        key: IdempotencyKey,
+    },
 }
 
 impl fmt::Display for Problem {
@@ -137,6 +142,9 @@ impl fmt::Display for Problem {
                     "hold {key}: {ledger} outstanding by the ledger, but it is not open"
                 )
             }
+            Self::HoldOfOtherBooks { key } => {
+                write!(f, "hold {key}: of other books than by the ledger")
+            }
         }
     }
 }
@@ -178,24 +186,41 @@ pub(crate) struct HoldSum {
 }
 
 /// What `inventory_keys` says of an open hold.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum RememberedHold {
     /// A hold of `DeductStock`, with its outstanding copies (0 where all were given back).
     Single(i64),
-    /// A batch, with those of all its books.
-    Batch(i64),
+    /// A batch, with those of each of its books, ascending by id; none where its row does not say.
+    Batch(Vec<(BookId, i64)>),
 }
 
 impl RememberedHold {
     /// An open batch of `lines`.
     pub(crate) fn batch_of(lines: &[HeldLine]) -> Self {
-        let copies = lines.iter().map(|line| i64::from(line.outstanding));
-        Self::Batch(copies.sum())
+        let copies = |line: &HeldLine| (line.book, i64::from(line.outstanding));
+        let mut books: Vec<_> = lines.iter().map(copies).collect();
+        books.sort_unstable();
+        Self::Batch(books)
     }
 
-    const fn outstanding(self) -> i64 {
+    /// Copies of all books.
+    fn outstanding(&self) -> i64 {
         match self {
-            Self::Single(outstanding) | Self::Batch(outstanding) => outstanding,
+            Self::Single(outstanding) => *outstanding,
+            Self::Batch(books) => books.iter().map(|(_, copies)| copies).sum(),
+        }
+    }
+
+    /// Whether the ledger has the same books, where there is more than one.
+    fn is_of(&self, sums: &[HoldSum]) -> bool {
+        match self {
+            Self::Single(_) => true,
+            Self::Batch(books) => {
+                let ledger = sums.iter().map(|sum| (sum.book, sum.outstanding));
+                let mut ledger: Vec<_> = ledger.collect();
+                ledger.sort_unstable();
+                *books == ledger
+            }
         }
     }
 }
@@ -287,13 +312,15 @@ fn judge_holds(
             .iter()
             .fold(0_i64, |all, sum| all.saturating_add(sum.outstanding));
         let known = remembered.remove(&key);
-        let claim = known.map(RememberedHold::outstanding);
+        let claim = known.as_ref().map(RememberedHold::outstanding);
         if claim != Some(ledger) {
             problems.push(Problem::HoldDiffers {
                 key: key.clone(),
                 remembered: claim,
                 ledger,
             });
+        } else if known.as_ref().is_some_and(|known| !known.is_of(&sums)) {
+            problems.push(Problem::HoldOfOtherBooks { key: key.clone() });
         }
         let is_batch = matches!(known, Some(RememberedHold::Batch(_)));
         holds.extend(open_hold(key, is_batch, sums));

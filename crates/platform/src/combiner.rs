@@ -18,12 +18,13 @@
 //!   taken apart and each operation tried alone;
 //! - the writer is a task of its own: a caller that goes away leaves a whole effect, or none.
 
+use std::iter;
 use std::ops::{Deref, Range};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures::stream::FuturesUnordered;
+use futures::stream::FuturesOrdered;
 use futures::{FutureExt, StreamExt};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -40,7 +41,8 @@ use crate::turn::Turn;
 /// comes back while it writes.
 const BATCH_LEN_ENOUGH: usize = 24;
 
-/// How many batches may be on their way at once, all but the last of them at their commit.
+/// How many batches may be on their way at once: the last one, and those before it, at their commit. Each needs a
+/// connection.
 const BATCHES_AT_ONCE: usize = 6;
 
 /// Operations that one transaction applies: a cheap handle on a slice.
@@ -262,17 +264,22 @@ impl<W: BatchWriter> Drain<W> {
             metrics::histogram!("bookstore_combiner_batch_len", "combiner" => self.writing.name);
         let queue_len =
             metrics::gauge!("bookstore_combiner_queue_len", "combiner" => self.writing.name);
-        // Polled here and not in tasks of their own: what they wait for runs elsewhere.
-        let mut on_their_way = FuturesUnordered::new();
+        // Polled here and not in tasks of their own: what they wait for runs elsewhere. They are answered in their
+        // order: one that wrote nothing may have read what is not on the disk yet.
+        let mut on_their_way = FuturesOrdered::new();
         let mut last_turn = Turn::default();
         last_turn.pass();
         let mut entries = Vec::with_capacity(self.batch_len_max);
         loop {
-            let may_begin = last_turn.is_passed() && on_their_way.len() < BATCHES_AT_ONCE;
+            let is_passed = last_turn.is_passed();
+            let may_begin = is_passed && on_their_way.len() < BATCHES_AT_ONCE;
             tokio::select! {
                 biased;
-                Some(()) = on_their_way.next() => continue,
-                () = last_turn.passed(), if !last_turn.is_passed() => continue,
+                Some(outcomes) = on_their_way.next() => {
+                    tell_all(outcomes);
+                    continue;
+                }
+                () = last_turn.passed(), if !is_passed => continue,
                 taken = self.waiting.recv_many(&mut entries, self.batch_len_max), if may_begin => {
                     if taken == 0 {
                         break;
@@ -293,11 +300,13 @@ impl<W: BatchWriter> Drain<W> {
             if !ops.is_empty() {
                 let batch = Batch::from(ops);
                 last_turn = batch.turn().clone();
-                on_their_way.push(self.writing.answer(batch, answers));
+                on_their_way.push_back(self.writing.apply(batch, answers));
             }
             queue_len.set(as_metric(self.waiting.len()));
         }
-        while on_their_way.next().await.is_some() {}
+        while let Some(outcomes) = on_their_way.next().await {
+            tell_all(outcomes);
+        }
     }
 }
 
@@ -321,30 +330,31 @@ struct Writing<W> {
 }
 
 impl<W: BatchWriter> Writing<W> {
-    /// Applies one batch and answers all of it.
-    async fn answer(&self, batch: Batch<W::Op>, answers: Vec<Answer<W::Out>>) {
-        match self.write(batch.clone()).await {
-            Ok(outs) => answers
-                .into_iter()
-                .zip(outs)
-                .for_each(|(answer, out)| tell(answer, Ok(out))),
+    /// Applies one batch; answers what each of its callers is to hear.
+    async fn apply(
+        &self,
+        batch: Batch<W::Op>,
+        answers: Vec<Answer<W::Out>>,
+    ) -> Vec<(Answer<W::Out>, Outcome<W::Out>)> {
+        let outcomes = match self.write(batch.clone()).await {
+            Ok(outs) => outs.into_iter().map(Ok).collect(),
             Err(error) if batch.len() > 1 && is_one_operations_fault(&error) => {
                 tracing::warn!(combiner = self.name, %error, len = batch.len(), "a batch is taken apart");
-                for (single, answer) in batch.singles().zip(answers) {
+                let mut outcomes = Vec::with_capacity(batch.len());
+                for single in batch.singles() {
                     let outcome = self.write(single).await.map(|mut outs| outs.pop());
-                    tell(
-                        answer,
-                        outcome
-                            .and_then(|out| out.ok_or_else(short))
-                            .map_err(Into::into),
-                    );
+                    let outcome = outcome.and_then(|out| out.ok_or_else(short));
+                    outcomes.push(outcome.map_err(WriteError::from));
                 }
+                outcomes
             }
-            Err(error) => answers
-                .into_iter()
-                .for_each(|answer| tell(answer, Err(error.clone().into()))),
-        }
+            Err(error) => {
+                let refused = || Err(error.clone().into());
+                iter::repeat_with(refused).take(batch.len()).collect()
+            }
+        };
         batch.turn().pass();
+        answers.into_iter().zip(outcomes).collect()
     }
 
     /// Writes one batch, and makes sure that nobody goes without an answer.
@@ -376,9 +386,15 @@ fn short() -> DbError {
     DbError::OutcomeUnknown("a batch answered fewer outputs than operations".to_owned())
 }
 
-fn tell<Out>(answer: Answer<Out>, outcome: Result<Out, WriteError>) {
+fn tell<Out>(answer: Answer<Out>, outcome: Outcome<Out>) {
     // A caller that went away does not want to know.
     drop(answer.send(outcome));
+}
+
+fn tell_all<Out>(outcomes: Vec<(Answer<Out>, Outcome<Out>)>) {
+    for (answer, outcome) in outcomes {
+        tell(answer, outcome);
+    }
 }
 
 /// What was sent to the database before may have been committed.
@@ -392,7 +408,8 @@ fn as_metric(len: usize) -> f64 {
     f64::from(u32::try_from(len).unwrap_or(u32::MAX))
 }
 
-type Answer<Out> = oneshot::Sender<Result<Out, WriteError>>;
+type Outcome<Out> = Result<Out, WriteError>;
+type Answer<Out> = oneshot::Sender<Outcome<Out>>;
 
 fn drop_late<Op, Out>(entries: Vec<Entry<Op, Out>>) -> (Vec<Op>, Vec<Answer<Out>>) {
     let mut ops = Vec::with_capacity(entries.len());

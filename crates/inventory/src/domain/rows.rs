@@ -23,9 +23,9 @@ pub struct Rows {
 /// write in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// The balances that changed, ascending by book id, each with the version that it had before; `None`
+    /// The books whose balances changed, ascending by id, each with the balance before; `None`
     /// where it had none: insert it.
-    pub stocks: BTreeMap<BookId, Option<i64>>,
+    pub stocks: BTreeMap<BookId, Option<Stock>>,
     /// The keys that were used or whose hold changed, ascending.
     pub keys: BTreeMap<IdempotencyKey, Change>,
     /// The new lines of the ledger, in the order in which they happened.
@@ -125,8 +125,7 @@ impl Rows {
         cause: Cause,
     ) {
         let before = self.stocks.insert(after.book, after);
-        let version = before.map(|stock| stock.version);
-        self.changes.stocks.entry(after.book).or_insert(version);
+        self.changes.stocks.entry(after.book).or_insert(before);
         let (change_quantity, change_reserved) = movement.changes(copies);
         let (hold_key, reference) = cause.hold.unzip();
         self.changes.entries.push(Entry {

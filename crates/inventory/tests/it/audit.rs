@@ -137,6 +137,31 @@ async fn a_batch_that_remembers_other_copies_is_found() {
 }
 
 #[tokio::test]
+async fn a_batch_that_remembers_as_many_copies_of_other_books_is_found() {
+    let problems = problems_after(
+        "UPDATE inventory_keys SET held_lines = '1:3:8:2:2,2:2:7:3:2' WHERE used_by = 'batch'",
+    )
+    .await;
+    assert_eq!(problems, [Problem::HoldOfOtherBooks { key: key("b") }]);
+    assert_eq!(
+        problems[0].to_string(),
+        "hold b: of other books than by the ledger"
+    );
+}
+
+#[tokio::test]
+async fn a_batch_that_does_not_know_its_lines_is_found() {
+    let problems =
+        problems_after("UPDATE inventory_keys SET held_lines = NULL WHERE used_by = 'batch'").await;
+    let differs = Problem::HoldDiffers {
+        key: key("b"),
+        remembered: Some(0),
+        ledger: 5,
+    };
+    assert_eq!(problems, [differs]);
+}
+
+#[tokio::test]
 async fn a_hold_that_ended_without_its_copies_moving_is_found() {
     let problems =
         problems_after("UPDATE inventory_keys SET state = 'released' WHERE used_by = 'batch'")

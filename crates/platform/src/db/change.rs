@@ -14,8 +14,8 @@ pub struct Insert {
 
 /// An UPDATE of many rows by their key, each row to values of its own.
 ///
-/// The arguments of a row: a value for each column of `set`, the key, and, where there is a `guard`,
-/// the value it must still have. Every row must be there and keep its guard, or nothing of the unit
+/// The arguments of a row: a value for each column of `set`, the key, and the value that each of the
+/// `guards` must still have. Every row must be there and keep its guards, or nothing of the unit
 /// of work happens: this is the compare-and-set of the stores.
 #[derive(Debug, Clone, Copy)]
 pub struct Update {
@@ -25,8 +25,8 @@ pub struct Update {
     pub set: &'static [&'static str],
     /// The column that names a row.
     pub key: &'static str,
-    /// A column of numbers that must have kept the value that was read.
-    pub guard: Option<&'static str>,
+    /// Columns of numbers that must have kept the values that were read.
+    pub guards: &'static [&'static str],
 }
 
 /// How many rows a statement has to match.
@@ -66,14 +66,15 @@ impl Update {
         Matches::OneEach(self.table)
     }
 
-    /// Takes the arguments of a row apart: the values of `set`, the key, the guard's value.
+    /// Takes the arguments of a row apart: the values of `set`, the key, those of the guards.
     pub(super) fn parts<'r>(
         &self,
         row: &'r [Value],
-    ) -> Result<(&'r [Value], &'r Value, Option<&'r Value>), DbError> {
-        match (row.split_at_checked(self.set.len()), self.guard) {
-            (Some((values, [key])), None) => Ok((values, key, None)),
-            (Some((values, [key, guard])), Some(_)) => Ok((values, key, Some(guard))),
+    ) -> Result<(&'r [Value], &'r Value, &'r [Value]), DbError> {
+        match row.split_at_checked(self.set.len()) {
+            Some((values, [key, guards @ ..])) if guards.len() == self.guards.len() => {
+                Ok((values, key, guards))
+            }
             _ => {
                 let what = format!("arguments do not match the update of {}", self.table);
                 Err(DbError::Broken(what))
@@ -89,8 +90,11 @@ impl Update {
             .map(|column| format!("{column} = ?"))
             .collect();
         let (table, set, key) = (self.table, set.join(", "), self.key);
-        let guard = self.guard.map(|column| format!(" AND {column} = ?"));
-        let guard = guard.unwrap_or_default();
-        format!("UPDATE {table} SET {set} WHERE {key} = ?{guard}")
+        let guards = self
+            .guards
+            .iter()
+            .map(|column| format!(" AND {column} = ?"));
+        let guards: String = guards.collect();
+        format!("UPDATE {table} SET {set} WHERE {key} = ?{guards}")
     }
 }

@@ -23,7 +23,7 @@ use futures::future::BoxFuture;
 pub use change::{Insert, Matches, Update};
 pub use error::DbError;
 pub use migrate::{Migration, SchemaState};
-pub use remembered::{Attempt, Remembered};
+pub use remembered::{Recall, Remembered};
 pub use tx::{Lookup, Tx};
 pub use url::DatabaseUrl;
 pub use value::{Row, Value};

@@ -6,8 +6,8 @@ const WARY_BATCHES: u32 = 64;
 /// What one writer wrote last, so that its next batch need not read it.
 ///
 /// What is remembered proves nothing: it may not be committed yet, and others write, too. Whoever decides by it
-/// must have the database compare when it is written, a key that must be new, a version or a state that must have
-/// stayed. Where that goes wrong, or anything else, all is forgotten, and the next batches read what they touch:
+/// must have the database compare when it is written: a key that must be new, a state that must have stayed, and
+/// all of it, as a version alone can be given twice where a batch was rolled back. Where that goes wrong, or anything else, all is forgotten, and the next batches read what they touch:
 /// replicas that write the same rows are in each other's way now and then, and not at every step.
 #[derive(Debug, Default)]
 pub struct Remembered<M>(Mutex<Inner<M>>);
@@ -19,9 +19,9 @@ struct Inner<M> {
     wary: u32,
 }
 
-/// One batch, from its begin to the end of its commit. Dropped before it was committed, it has failed.
+/// What one batch goes by, from its begin to the end of its commit. Dropped before it was committed, it has failed.
 #[derive(Debug)]
-pub struct Attempt<M: Default> {
+pub struct Recall<M: Default> {
     remembered: Arc<Remembered<M>>,
     state: Mutex<State>,
 }
@@ -35,8 +35,8 @@ enum State {
 
 impl<M: Default> Remembered<M> {
     /// A batch that is about to begin.
-    pub fn attempt(self: &Arc<Self>) -> Attempt<M> {
-        Attempt {
+    pub fn recall(self: &Arc<Self>) -> Recall<M> {
+        Recall {
             remembered: Arc::clone(self),
             state: Mutex::new(State::New),
         }
@@ -49,7 +49,7 @@ impl<M: Default> Remembered<M> {
     }
 }
 
-impl<M: Default> Attempt<M> {
+impl<M: Default> Recall<M> {
     /// Begins; answers what `decide` makes of the memory. `None`: the batch has to read. One that begins again has
     /// failed before.
     pub fn begin<T>(&self, decide: impl FnOnce(&M) -> Option<T>) -> Option<T> {
@@ -79,7 +79,7 @@ impl<M: Default> Attempt<M> {
     }
 }
 
-impl<M: Default> Drop for Attempt<M> {
+impl<M: Default> Drop for Recall<M> {
     fn drop(&mut self) {
         if *lock(&self.state) == State::Begun {
             self.remembered.forget();
@@ -95,23 +95,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    fn recall(attempt: &Attempt<Vec<u32>>) -> Option<u32> {
-        attempt.begin(|memory| memory.last().copied())
+    fn last(recall: &Recall<Vec<u32>>) -> Option<u32> {
+        recall.begin(|memory| memory.last().copied())
     }
 
     #[test]
     fn a_batch_that_fails_is_forgotten_and_makes_the_next_ones_read() {
         let remembered = Arc::new(Remembered::<Vec<u32>>::default());
         let write = |number| {
-            let attempt = remembered.attempt();
-            let recalled = recall(&attempt);
-            attempt.note(|memory| memory.push(number));
-            attempt.end();
+            let recall = remembered.recall();
+            let recalled = last(&recall);
+            recall.note(|memory| memory.push(number));
+            recall.end();
             recalled
         };
         assert_eq!((write(1), write(2)), (None, Some(1)));
-        let failed = remembered.attempt();
-        assert_eq!(recall(&failed), Some(2));
+        let failed = remembered.recall();
+        assert_eq!(last(&failed), Some(2));
         failed.note(|memory| memory.push(3));
         drop(failed);
         for _ in 0..WARY_BATCHES {
@@ -123,18 +123,18 @@ mod tests {
     #[test]
     fn a_batch_goes_by_what_another_has_not_committed_yet_and_reads_at_its_second_try() {
         let remembered = Arc::new(Remembered::<Vec<u32>>::default());
-        let (first, second) = (remembered.attempt(), remembered.attempt());
-        assert_eq!(recall(&first), None);
+        let (first, second) = (remembered.recall(), remembered.recall());
+        assert_eq!(last(&first), None);
         first.note(|memory| memory.push(1));
-        assert_eq!(recall(&second), Some(1));
+        assert_eq!(last(&second), Some(1));
         second.note(|memory| memory.push(2));
         first.end();
-        assert_eq!(recall(&second), None, "it failed, and is tried again");
+        assert_eq!(last(&second), None, "it failed, and is tried again");
         second.note(|memory| memory.push(3));
         second.end();
         drop((first, second));
-        let third = remembered.attempt();
-        assert_eq!(recall(&third), None, "still wary");
+        let third = remembered.recall();
+        assert_eq!(last(&third), None, "still wary");
         third.end();
         third.note(|memory| assert_eq!(memory, &[3]));
     }

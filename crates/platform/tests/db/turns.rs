@@ -2,6 +2,7 @@
 
 use platform::args;
 use platform::db::{Database, DbError, Matches};
+use platform::tasks::Tasks;
 use platform::turn::Turn;
 use testkit::servers::mysql;
 use tokio::sync::watch;
@@ -89,7 +90,7 @@ async fn those_who_go_in_turn_lose_no_update() {
         for _ in 0..50 {
             let turn = Turn::default();
             let (one, its) = (database.clone(), turn.clone());
-            commits.push(tokio::spawn(async move {
+            commits.push(Tasks::new().run("add", async move {
                 let added = add(&one, 1, &its).await;
                 its.pass();
                 added

@@ -10,7 +10,7 @@ const SET_AMOUNT: Update = Update {
     table: "things",
     set: &["amount", "name", "secret", "at"],
     key: "id",
-    guard: Some("amount"),
+    guards: &["amount"],
 };
 
 /// Sets the amount of `id` from `before` to `after`, and everything else by it.
@@ -70,7 +70,7 @@ async fn rows_are_updated_by_keys_that_differ_in_a_byte_alone() {
         table: "things",
         set: &["amount"],
         key: "secret",
-        guard: None,
+        guards: &[],
     };
     on_all(|url| async move {
         let database = open(&url).await;

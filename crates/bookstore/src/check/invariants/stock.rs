@@ -19,7 +19,7 @@ fn told(problem: &Problem) -> Finding {
         Problem::BalanceDiffers { .. } => Invariant::BalanceIsLedger,
         Problem::NotConserved { .. } => Invariant::CopiesConserved,
         Problem::ChainBroken { .. } => Invariant::LedgerUnbroken,
-        Problem::HoldDiffers { .. } => Invariant::HoldsAddUp,
+        Problem::HoldDiffers { .. } | Problem::HoldOfOtherBooks { .. } => Invariant::HoldsAddUp,
     };
     Finding::quoted(invariant, &problem.to_string())
 }

@@ -20,11 +20,12 @@ pub(super) fn render(lines: &[HeldLine], stocks: &[Stock]) -> String {
             reserved,
             version,
         } = stock;
-        // Writing to a string cannot fail.
-        let _ = write!(
+        // Writing to a String does not fail.
+        write!(
             text,
             "{comma}{book}:{copies}:{quantity}:{reserved}:{version}"
-        );
+        )
+        .unwrap_or_default();
     }
     text
 }

@@ -36,7 +36,7 @@ const UPDATE: Update = Update {
     table: "inventory_keys",
     set: &["state", "open_version", "outstanding", "settled"],
     key: "idempotency_key",
-    guard: None,
+    guards: &[],
 };
 
 /// Finds and locks `keys`, which come ascending, each once; those never used are left out.
@@ -111,10 +111,12 @@ pub(super) async fn read_open_holds(
     let hold_of = |row: &Row| {
         let hold = match row.opt_int(1)? {
             Some(outstanding) => RememberedHold::Single(outstanding),
-            None => {
-                let (lines, _) = held_lines::read(&row.text(2)?, HoldState::Held)?;
-                RememberedHold::batch_of(&lines)
-            }
+            None => match row.opt_text(2)? {
+                Some(text) => {
+                    RememberedHold::batch_of(&held_lines::read(&text, HoldState::Held)?.0)
+                }
+                None => RememberedHold::batch_of(&[]),
+            },
         };
         Ok((read_key(row, 0)?, hold))
     };
@@ -210,7 +212,10 @@ fn key_of(row: &Row) -> Result<(IdempotencyKey, KeyRow), DbError> {
         }
         "batch" => {
             let state = state_of(row)?;
-            let (lines, stocks) = held_lines::read(&row.text(11)?, state)?;
+            let text = row.opt_text(11)?.ok_or_else(|| {
+                DbError::corrupt("a batch without its lines: see docs/operations.md, Upgrades")
+            })?;
+            let (lines, stocks) = held_lines::read(&text, state)?;
             KeyUse::Hold(hold_of(row, state, lines, FirstAnswer::Stocks(stocks))?)
         }
         "fence" => KeyUse::Fence,

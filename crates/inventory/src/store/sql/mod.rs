@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use platform::combiner::Batch;
-use platform::db::{Attempt, Database, DbError, Remembered, Tx};
+use platform::db::{Database, DbError, Recall, Remembered, Tx};
 use types::BookId;
 
 pub(crate) use audit::read_facts;
@@ -49,9 +49,9 @@ impl SqlStore {
 async fn apply_in(
     tx: &mut Tx,
     batch: &[Op],
-    attempt: &Attempt<Balances>,
+    recall: &Recall<Balances>,
 ) -> Result<Vec<Decision>, DbError> {
-    let by_memory = attempt
+    let by_memory = recall
         .begin(|balances| balances.of(batch))
         .and_then(|stocks| decide_by_memory(batch, stocks));
     let (mut rows, decisions) = match by_memory {
@@ -59,7 +59,7 @@ async fn apply_in(
         None => decide(load::load_rows(tx, batch).await?, batch),
     };
     let left = save::save_changes(tx, &mut rows).await?;
-    attempt.note(|balances| balances.note(&left));
+    recall.note(|balances| balances.note(&left));
     Ok(decisions)
 }
 
@@ -86,18 +86,18 @@ fn decide_by_memory(batch: &[Op], stocks: Vec<Stock>) -> Option<(Rows, Vec<Decis
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Decision>, DbError> {
-        let attempt = Arc::new(self.remembered.attempt());
+        let recall = Arc::new(self.remembered.recall());
         let decisions = self
             .database
             .write_keyed("apply_stock", batch.turn(), {
-                let (batch, attempt) = (batch.clone(), Arc::clone(&attempt));
+                let (batch, recall) = (batch.clone(), Arc::clone(&recall));
                 move |tx| {
-                    let (batch, attempt) = (batch.clone(), Arc::clone(&attempt));
-                    Box::pin(async move { apply_in(tx, &batch, &attempt).await })
+                    let (batch, recall) = (batch.clone(), Arc::clone(&recall));
+                    Box::pin(async move { apply_in(tx, &batch, &recall).await })
                 }
             })
             .await?;
-        attempt.end();
+        recall.end();
         Ok(decisions)
     }
 

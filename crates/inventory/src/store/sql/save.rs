@@ -27,10 +27,10 @@ pub(super) async fn save_changes(tx: &mut Tx, rows: &mut Rows) -> Result<Vec<Sto
     keys::update_holds(tx, ended).await?;
     let mut first = Vec::new();
     let mut moved = Vec::new();
-    for (book, version) in &changes.stocks {
-        match (version, rows.stock(*book)) {
+    for (book, before) in &changes.stocks {
+        match (before, rows.stock(*book)) {
             (None, Some(stock)) => first.push(stock),
-            (Some(version), Some(stock)) => moved.push((stock, *version)),
+            (Some(before), Some(stock)) => moved.push((stock, *before)),
             (_, None) => {}
         }
     }

@@ -18,7 +18,8 @@ const UPDATE: Update = Update {
     table: "inventories",
     set: &["quantity", "reserved", "version"],
     key: "book_id",
-    guard: Some("version"),
+    // All of it: a version that was rolled back is given again, to another balance.
+    guards: &["quantity", "reserved", "version"],
 };
 
 /// Reads the balances of `books`; those never stocked are left out.
@@ -50,15 +51,17 @@ pub(super) async fn insert_stocks(tx: &mut Tx, stocks: &[Stock]) -> Result<(), D
         .await
 }
 
-/// Writes balances over those of the versions that they were decided by.
-pub(super) async fn update_stocks(tx: &mut Tx, stocks: &[(Stock, i64)]) -> Result<(), DbError> {
-    let row = |(stock, version): &(Stock, i64)| {
+/// Writes balances over those that they were decided by: pairs of what is now, and what was before.
+pub(super) async fn update_stocks(tx: &mut Tx, stocks: &[(Stock, Stock)]) -> Result<(), DbError> {
+    let row = |(now, before): &(Stock, Stock)| {
         args![
-            stock.quantity,
-            stock.reserved,
-            stock.version,
-            stock.book,
-            *version
+            now.quantity,
+            now.reserved,
+            now.version,
+            now.book,
+            before.quantity,
+            before.reserved,
+            before.version
         ]
     };
     tx.update_rows(&UPDATE, stocks.iter().map(row).collect())

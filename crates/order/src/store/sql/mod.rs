@@ -25,7 +25,7 @@ use platform::combiner::Batch;
 use platform::db::{Database, DbError, Migration, Tx};
 use types::{IdempotencyKey, OrderId, OrderNo, Page, UnixMillis, UserId};
 
-use remembered::{Memory, MemoryAttempt};
+use remembered::{Memory, MemoryRecall};
 
 use super::{DueOrder, Health, OrderFilter, Store};
 use crate::domain::{
@@ -77,23 +77,23 @@ impl SqlStore {
 async fn apply_batch(
     tx: &mut Tx,
     batch: &[Op],
-    attempt: &MemoryAttempt,
+    recall: &MemoryRecall,
 ) -> Result<Vec<Outcome>, DbError> {
-    let mut rows = load(tx, batch, attempt).await?;
-    let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
+    let mut rows = load(tx, batch, recall).await?;
+    let outcomes: Vec<_> = batch.iter().map(|op| rows.apply(op)).collect();
     save(tx, &rows).await?;
-    attempt.note(&rows);
+    recall.note(batch, &outcomes, &rows);
     Ok(outcomes)
 }
 
 /// Loads and locks every row that the batch touches, but for those that are remembered.
-async fn load(tx: &mut Tx, batch: &[Op], attempt: &MemoryAttempt) -> Result<Rows, DbError> {
+async fn load(tx: &mut Tx, batch: &[Op], recall: &MemoryRecall) -> Result<Rows, DbError> {
     let mut touched = Touched::default();
     for op in batch {
         op.touch(&mut touched);
     }
     let mut rows = Rows::default();
-    attempt.recall(batch, &mut touched, &mut rows);
+    recall.recall(batch, &mut touched, &mut rows);
     orders::find_ids_of_requests(tx, &mut touched).await?;
     let [intents, orders, tasks, leases, cursor] = tx
         .look_up([
@@ -126,18 +126,18 @@ async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
-        let attempt = Arc::new(self.memory.attempt());
+        let recall = Arc::new(self.memory.recall());
         let outcomes = self
             .db
             .write_keyed("apply_orders", batch.turn(), {
-                let (batch, attempt) = (batch.clone(), Arc::clone(&attempt));
+                let (batch, recall) = (batch.clone(), Arc::clone(&recall));
                 move |tx| {
-                    let (batch, attempt) = (batch.clone(), Arc::clone(&attempt));
-                    Box::pin(async move { apply_batch(tx, &batch, &attempt).await })
+                    let (batch, recall) = (batch.clone(), Arc::clone(&recall));
+                    Box::pin(async move { apply_batch(tx, &batch, &recall).await })
                 }
             })
             .await?;
-        attempt.end(&batch, &outcomes);
+        recall.end();
         Ok(outcomes)
     }
 

@@ -61,7 +61,7 @@ const MOVE: Update = Update {
     table: "orders",
     set: &["status", "updated_at", "expire_at"],
     key: "id",
-    guard: Some("status"),
+    guards: &["status"],
 };
 
 /// The compare-and-set of every other transition.
@@ -78,7 +78,7 @@ const UPDATE: Update = Update {
         "cancel_reason",
     ],
     key: "id",
-    guard: Some("status"),
+    guards: &["status"],
 };
 
 /// Apart from `UPDATE`, so that an ordinary transition leaves the index of keys alone.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use platform::db::{Attempt, Remembered};
+use platform::db::{Recall, Remembered};
 use types::OrderId;
 
 use crate::domain::{Birth, Change, Inserted, Intent, Op, Order, Outcome, Rows, Touched};
@@ -16,22 +16,22 @@ pub(super) struct Memory {
 }
 
 /// One batch, from its begin to the end of its commit.
-pub(super) struct MemoryAttempt {
+pub(super) struct MemoryRecall {
     memory: Arc<Memory>,
-    intents: Attempt<OpenIntents>,
+    intents: Recall<OpenIntents>,
 }
 
 impl Memory {
     /// A batch that is about to begin.
-    pub(super) fn attempt(self: &Arc<Self>) -> MemoryAttempt {
-        MemoryAttempt {
+    pub(super) fn recall(self: &Arc<Self>) -> MemoryRecall {
+        MemoryRecall {
             memory: Arc::clone(self),
-            intents: self.intents.attempt(),
+            intents: self.intents.recall(),
         }
     }
 }
 
-impl MemoryAttempt {
+impl MemoryRecall {
     /// Loads what `batch` need not read, and takes it out of what it touches. Where the batch is tried again there
     /// is nothing left: it reads what has become of it.
     pub(super) fn recall(&self, batch: &[Op], touched: &mut Touched, rows: &mut Rows) {
@@ -47,14 +47,14 @@ impl MemoryAttempt {
         }
     }
 
-    /// Notes what the batch left in `rows`, before its commit: the next one counts its orders from there.
-    pub(super) fn note(&self, rows: &Rows) {
+    /// Notes what the batch left in `rows`, before its commit: the next one goes by it.
+    pub(super) fn note(&self, batch: &[Op], outcomes: &[Outcome], rows: &Rows) {
+        self.memory.made.remember(batch, outcomes);
         self.intents.note(|open| open.note(rows));
     }
 
-    /// It is committed. Nobody confirms a creation before: its creator has not heard of it.
-    pub(super) fn end(&self, batch: &[Op], outcomes: &[Outcome]) {
-        self.memory.made.remember(batch, outcomes);
+    /// It is committed.
+    pub(super) fn end(&self) {
         self.intents.end();
     }
 }
@@ -65,12 +65,13 @@ const LEN_MAX: usize = 8192;
 /// Creations as they were written down, so that confirming one need not read its row.
 ///
 /// Others may write to the row meanwhile. Recovery moves its status, and the update that confirms
-/// holds on to the one that is remembered; money is noted in columns that this update leaves alone.
+/// holds on to the one that is remembered; money is noted in columns that this update leaves alone. So a creation
+/// whose commit failed does no harm here: there is no row to update.
 #[derive(Default)]
 struct Made(Mutex<BTreeMap<OrderId, Order>>);
 
 impl Made {
-    /// Remembers what `batch` wrote down and did nothing else to. It is committed.
+    /// Remembers what `batch` wrote down and did nothing else to.
     fn remember(&self, batch: &[Op], outcomes: &[Outcome]) {
         let touched = touched_by(batch, |op| !matches!(op, Op::Insert(_)));
         let mut made = self.lock();

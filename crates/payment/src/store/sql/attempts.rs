@@ -17,7 +17,7 @@ const UPDATE: Update = Update {
     table: "payment_attempts",
     set: &["state", "next_check_at", "updated_at"],
     key: "payment_no",
-    guard: Some("state"),
+    guards: &["state"],
 };
 
 /// Inserts attempts that began.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use platform::combiner::Batch;
-use platform::db::{Attempt, Database, DatabaseOptions, DatabaseUrl, DbError, Remembered, Tx};
+use platform::db::{Database, DatabaseOptions, DatabaseUrl, DbError, Recall, Remembered, Tx};
 use platform::ids::IdSource;
 use types::{OrderId, UnixMillis};
 
@@ -56,18 +56,18 @@ impl IdSource for SqlStore {
 #[async_trait]
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
-        let attempt = Arc::new(self.remembered.attempt());
+        let recall = Arc::new(self.remembered.recall());
         let outcomes = self
             .database
             .write_keyed("apply payments", batch.turn(), {
-                let (batch, attempt) = (batch.clone(), Arc::clone(&attempt));
+                let (batch, recall) = (batch.clone(), Arc::clone(&recall));
                 move |tx| {
-                    let (batch, attempt) = (batch.clone(), Arc::clone(&attempt));
-                    Box::pin(async move { apply_batch(tx, &batch, &attempt).await })
+                    let (batch, recall) = (batch.clone(), Arc::clone(&recall));
+                    Box::pin(async move { apply_batch(tx, &batch, &recall).await })
                 }
             })
             .await?;
-        attempt.end();
+        recall.end();
         Ok(outcomes)
     }
 
@@ -112,15 +112,15 @@ impl Store for SqlStore {
 async fn apply_batch(
     tx: &mut Tx,
     batch: &[Op],
-    attempt: &Attempt<Known>,
+    recall: &Recall<Known>,
 ) -> Result<Vec<Outcome>, DbError> {
-    let mut rows = match attempt.begin(|known| known.rows_of(batch)) {
+    let mut rows = match recall.begin(|known| known.rows_of(batch)) {
         Some(rows) => rows,
         None => load(tx, batch).await?,
     };
     let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
     write_changes(tx, &mut rows).await?;
-    attempt.note(|known| known.note(batch, &rows));
+    recall.note(|known| known.note(batch, &rows));
     Ok(outcomes)
 }
 

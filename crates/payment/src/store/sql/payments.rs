@@ -25,7 +25,7 @@ const RENEW: Update = Update {
         "updated_at",
     ],
     key: "order_id",
-    guard: Some("status"),
+    guards: &["status"],
 };
 
 /// How the attempt ended. The attempt's own row is compared; this one goes along.
@@ -33,7 +33,7 @@ const SETTLE: Update = Update {
     table: "payments",
     set: &["status", "third_party_no", "updated_at"],
     key: "order_id",
-    guard: None,
+    guards: &[],
 };
 
 /// Inserts payments of orders that had none.

@@ -101,12 +101,12 @@ impl Mysql {
     }
 
     /// Waits until one more may read; others need not wait.
-    async fn await_reading(&self, access: Access) -> Result<Option<SemaphorePermit<'_>>, DbError> {
+    async fn reading_permit(&self, access: Access) -> Result<Option<SemaphorePermit<'_>>, DbError> {
         match access {
             Access::Write | Access::Migrate => Ok(None),
             Access::Read | Access::ReadOnce | Access::ReadLong => {
                 match tokio::time::timeout(CONNECT_LIMIT, self.reads.acquire()).await {
-                    Ok(turn) => Ok(turn.ok()),
+                    Ok(permit) => Ok(permit.ok()),
                     Err(_) => Err(DbError::Unavailable("too many reads at once".to_owned())),
                 }
             }
@@ -164,7 +164,7 @@ impl Mysql {
     where
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
     {
-        let _permit = self.await_reading(access).await?;
+        let _permit = self.reading_permit(access).await?;
         let mut tx = Tx::mysql(MysqlConnection::new(self.connect().await?));
         let result = transact_on(&mut tx, unit, access, turn, work).await;
         tx.count_unit(unit.name());

@@ -114,12 +114,14 @@ pub(super) fn render_update(
     into.push_str(" IN (");
     push_list(into, parts.iter().map(|row| row.1));
     into.push(')');
-    if let Some(column) = update.guard {
+    for (place, column) in update.guards.iter().enumerate() {
         // As a sum, so that no index serves it: rows are found, and locked, by their keys alone.
         into.push_str(" AND ");
         into.push_str(column);
         into.push_str(" + 0 = ");
-        let values = parts.iter().filter_map(|row| Some((row.1, row.2?)));
+        let values = parts
+            .iter()
+            .filter_map(|row| Some((row.1, row.2.get(place)?)));
         push_choice(into, update.key, values.collect());
     }
     Ok(())
@@ -241,7 +243,7 @@ mod tests {
         table: "t",
         set: &["a", "b"],
         key: "id",
-        guard: Some("s"),
+        guards: &["s"],
     };
 
     #[test]
