@@ -1,5 +1,5 @@
 //! The inventory service from outside: laws of the rules, one suite for all stores, the audit,
-//! and every method over a real socket.
+//! every method over a real socket, and what is left of it under outages.
 #![expect(
     clippy::disallowed_methods,
     reason = "callers of a test have no tracker above them"
@@ -11,6 +11,7 @@ mod bad_input;
 mod faults;
 mod harness;
 mod methods;
+mod outages;
 mod properties;
 mod races;
 mod redelivery;

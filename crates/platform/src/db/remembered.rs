@@ -6,9 +6,10 @@ const WARY_BATCHES: u32 = 64;
 /// What one writer wrote last, so that its next batch need not read it.
 ///
 /// What is remembered proves nothing: it may not be committed yet, and others write, too. Whoever decides by it
-/// must have the database compare when it is written: a key that must be new, a state that must have stayed, and
-/// all of it, as a version alone can be given twice where a batch was rolled back. Where that goes wrong, or anything else, all is forgotten, and the next batches read what they touch:
-/// replicas that write the same rows are in each other's way now and then, and not at every step.
+/// must have the database compare when it is written, a key that must be new, or a row that must have stayed as it
+/// was: all of it, since a version is given again where a batch was rolled back. Where that goes wrong, or anything
+/// else, all is forgotten, and the next batches read what they touch: replicas that write the same rows are in
+/// each other's way now and then, and not at every step.
 #[derive(Debug, Default)]
 pub struct Remembered<M>(Mutex<Inner<M>>);
 

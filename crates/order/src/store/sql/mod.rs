@@ -93,7 +93,7 @@ async fn load(tx: &mut Tx, batch: &[Op], recall: &MemoryRecall) -> Result<Rows, 
         op.touch(&mut touched);
     }
     let mut rows = Rows::default();
-    recall.recall(batch, &mut touched, &mut rows);
+    recall.load(batch, &mut touched, &mut rows);
     orders::find_ids_of_requests(tx, &mut touched).await?;
     let [intents, orders, tasks, leases, cursor] = tx
         .look_up([

@@ -34,7 +34,7 @@ impl Memory {
 impl MemoryRecall {
     /// Loads what `batch` need not read, and takes it out of what it touches. Where the batch is tried again there
     /// is nothing left: it reads what has become of it.
-    pub(super) fn recall(&self, batch: &[Op], touched: &mut Touched, rows: &mut Rows) {
+    pub(super) fn load(&self, batch: &[Op], touched: &mut Touched, rows: &mut Rows) {
         for order in self.memory.made.take(batch) {
             touched.orders.remove(&order.id);
             rows.load_order(order);
