@@ -547,6 +547,39 @@ async fn sell_at_two_replicas(home: &TestDatabase) {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_on_one_database_lose_no_restock() {
+    restock_at_two_replicas(&TestDatabase::new().await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_on_mysql_lose_no_restock() {
+    if let Some(home) = TestDatabase::mysql().await.unwrap() {
+        restock_at_two_replicas(&home).await;
+    }
+}
+
+/// A restock is never decided by memory: each reads the balance, and waits for whoever is writing it.
+async fn restock_at_two_replicas(home: &TestDatabase) {
+    let replicas = [
+        Arc::new(SqlStore::new(open(home).await)),
+        Arc::new(SqlStore::new(open(home).await)),
+    ];
+    apply(&*replicas[0], ops(vec![restock(1, 1, "")])).await;
+    let calls = (0..100).map(|n| {
+        let replica = Arc::clone(&replicas[n % 2]);
+        tokio::task::spawn(async move { apply(&*replica, ops(vec![restock(1, 1, "")])).await })
+    });
+    for answered in join_all(calls).await {
+        assert!(answered.unwrap()[0].is_ok());
+    }
+    assert_eq!(stock_of(&*replicas[0], 1).await, (101, 0, 101));
+    assert_eq!(replicas[1].read_audit().await.unwrap().problems, []);
+    for replica in &replicas {
+        replica.close().await;
+    }
+}
+
 #[tokio::test]
 async fn the_write_path_finds_its_rows_by_index() {
     // SQLite tells how it would read; what other servers tell differs with how full a table is.
