@@ -9,7 +9,7 @@
 //! place of the data structure.
 //!
 //! A writer whose commit waits for a disk can pass its [`Turn`] on: then the next batch is decided and sent meanwhile, as
-//! group commit has it in databases.
+//! group commit has it in databases. Batches are answered in the order in which they began.
 //!
 //! What a caller can rely on:
 //! - a full queue refuses at once, before any work ([`WriteError::Overloaded`]);

@@ -2,8 +2,8 @@
 
 use tokio_util::sync::CancellationToken;
 
-/// A writer's turn. Whoever has it passes it on when nobody could overtake any more: what was written is locked,
-/// and all that is left is the commit.
+/// A writer's turn. Whoever has it passes it on when nobody could overtake any more at the rows that were written:
+/// they are locked, and all that is left is the commit.
 ///
 /// Clones are handles on one turn. Passing it on again does nothing.
 #[derive(Debug, Clone, Default)]
