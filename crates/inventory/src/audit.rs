@@ -328,7 +328,8 @@ fn judge_holds(
     for (key, hold) in remembered {
         // Nothing in the ledger is outstanding under these.
         let claim = hold.outstanding();
-        if claim != 0 {
+        // Of an open batch something is outstanding, whatever its row says.
+        if claim != 0 || matches!(hold, RememberedHold::Batch(_)) {
             problems.push(Problem::HoldDiffers {
                 key,
                 remembered: Some(claim),

@@ -162,6 +162,29 @@ async fn a_batch_that_does_not_know_its_lines_is_found() {
 }
 
 #[tokio::test]
+async fn an_open_batch_of_which_nothing_is_left_is_found() {
+    let home = TestDatabase::new().await.unwrap();
+    let database = healthy(&home).await;
+    for damage in [
+        "UPDATE inventory_keys SET held_lines = NULL WHERE used_by = 'batch'",
+        "DELETE FROM inventory_logs WHERE hold_key = X'62'",
+    ] {
+        let done = database.write("damage", move |tx| {
+            Box::pin(async move { tx.execute(damage, args![]).await })
+        });
+        assert!(done.await.unwrap() > 0, "{damage}");
+    }
+    let problems = audit::read(&database).await.unwrap().problems;
+    let differs = Problem::HoldDiffers {
+        key: key("b"),
+        remembered: Some(0),
+        ledger: 0,
+    };
+    assert!(problems.contains(&differs), "{problems:?}");
+    database.close().await;
+}
+
+#[tokio::test]
 async fn a_hold_that_ended_without_its_copies_moving_is_found() {
     let problems =
         problems_after("UPDATE inventory_keys SET state = 'released' WHERE used_by = 'batch'")
