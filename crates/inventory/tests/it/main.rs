@@ -15,6 +15,7 @@ mod outages;
 mod properties;
 mod races;
 mod redelivery;
+mod replicas;
 mod side_by_side;
 mod store;
 mod stories;
