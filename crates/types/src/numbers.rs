@@ -4,6 +4,8 @@ use crate::UnixMillis;
 
 /// The longest order, payment or refund number a caller may name, in characters.
 const NUMBER_CHARS_MAX: usize = 32;
+/// What comes before the serial: a prefix of three letters, and `yyyyMMddHHmmss`.
+const SERIAL_STARTS: usize = 17;
 
 /// Builds `prefix` + `yyyyMMddHHmmss` + `serial` in at least 6 digits.
 ///
@@ -60,6 +62,12 @@ impl OrderNo {
     pub fn generate(at: UnixMillis, serial: u64) -> Self {
         Self(numbered("ORD", at, serial).into())
     }
+
+    /// The serial in it, where it looks like a number of an order: whether that order has this number is another
+    /// question.
+    pub fn serial(&self) -> Option<u64> {
+        self.0.get(SERIAL_STARTS..)?.parse().ok()
+    }
 }
 
 impl PaymentNo {
@@ -94,6 +102,27 @@ mod tests {
             OrderNo::generate(at, 999_999_999_999_999).as_str().len(),
             32
         );
+    }
+
+    #[test]
+    fn a_number_of_an_order_tells_its_serial() {
+        for (at, serial) in [
+            (0, 1),
+            (1_795_355_045_999, 999_999),
+            (9, 999_999_999_999_999),
+        ] {
+            let number = OrderNo::generate(UnixMillis::new(at), serial);
+            assert_eq!(number.serial(), Some(serial), "{number}");
+        }
+        for text in [
+            "x",
+            "ORD20261122134405",
+            "ORD20261122134405-1",
+            "ORD2026112213440500000x",
+        ] {
+            let number = OrderNo::parse(text).unwrap();
+            assert_eq!(number.serial(), None, "{number}");
+        }
     }
 
     #[test]

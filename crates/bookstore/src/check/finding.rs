@@ -55,7 +55,7 @@ laws! {
     /// Order.
     HistoryIsLegal "history-is-legal" "an order came to its state by legal moves alone";
     /// Order.
-    OrderIsSound "order-is-sound" "an order's notes of its money and its end fit its state";
+    OrderIsSound "order-is-sound" "an order's number is of its id, and its notes of its money and its end fit its state";
     /// Order.
     TaskFitsOrder "task-fits-order" "a task does what its order's state asks for";
     /// Order.

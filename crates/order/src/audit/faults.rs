@@ -13,6 +13,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Something that must not be, within one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
+    /// Its number is that of another id, so that nobody finds it by it.
+    WrongNumber,
     /// It has no items.
     NoItems,
     /// Its items add up to another total.
@@ -57,6 +59,7 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::WrongNumber => f.write_str("its number is not of its id"),
             Self::NoItems => f.write_str("has no items"),
             Self::WrongTotal {
                 items: Some(items),
@@ -103,6 +106,9 @@ impl fmt::Display for Fault {
 /// Everything that is wrong with one order by itself, as of `now`.
 pub fn find_faults(record: &OrderRecord, now: UnixMillis) -> Vec<Fault> {
     let mut faults = Vec::new();
+    if record.order.order_no.serial() != Some(record.order.id.get()) {
+        faults.push(Fault::WrongNumber);
+    }
     check_items(record, &mut faults);
     check_history(record, &mut faults);
     check_money(record, &mut faults);
@@ -273,6 +279,10 @@ mod tests {
         let unpaid = || record(Pending, &[]);
         let paid = || record(Paid, &[Paid]);
 
+        assert_eq!(
+            faults(&|r| r.order.order_no = OrderNo::generate(NOW, 2), unpaid()),
+            [Fault::WrongNumber]
+        );
         assert_eq!(faults(&|r| r.items.clear(), unpaid()), [Fault::NoItems]);
         let wrong = Fault::WrongTotal {
             items: Some(Fen::stored(100)),

@@ -47,7 +47,7 @@ fn told(name: &OrderName, fault: &Fault) -> Finding {
         Fault::IllegalMove { .. } | Fault::BrokenHistory { .. } => {
             (Invariant::HistoryIsLegal, Proof::Certain)
         }
-        Fault::NoPayment | Fault::RefundedYetPaid | Fault::WrongCause => {
+        Fault::WrongNumber | Fault::NoPayment | Fault::RefundedYetPaid | Fault::WrongCause => {
             (Invariant::OrderIsSound, Proof::Certain)
         }
         Fault::Overdue { .. } => (Invariant::NoOrderOverdue, Proof::NotMended),
@@ -146,6 +146,7 @@ mod tests {
             (wrong_total, Invariant::TotalIsItems, Proof::Certain),
             (illegal, Invariant::HistoryIsLegal, Proof::Certain),
             (broken, Invariant::HistoryIsLegal, Proof::Certain),
+            (Fault::WrongNumber, Invariant::OrderIsSound, Proof::Certain),
             (Fault::NoPayment, Invariant::OrderIsSound, Proof::Certain),
             (
                 Fault::RefundedYetPaid,

@@ -53,6 +53,7 @@ macro_rules! on_every_store {
 on_every_store! {
     ids_are_reserved_once
     an_order_reads_back_as_it_was_written
+    an_order_is_found_by_its_own_number_alone
     a_batch_is_applied_in_its_order_and_each_hears_its_own_outcome
     a_transition_is_written_with_its_tasks_and_its_history
     a_dropped_order_is_gone_with_its_items_and_key

@@ -13,7 +13,7 @@ use order::domain::{
 };
 use order::store::{DueOrder, Health, OrderFilter, Store};
 use platform::combiner::Batch;
-use types::{IdempotencyKey, OrderStatus, Page, PaymentStatus, Violations};
+use types::{IdempotencyKey, OrderNo, OrderStatus, Page, PaymentStatus, Violations};
 
 use super::build::*;
 use super::side_by_side;

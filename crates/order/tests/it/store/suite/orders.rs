@@ -39,6 +39,27 @@ pub(in crate::store) async fn an_order_reads_back_as_it_was_written(
     Ok(())
 }
 
+pub(in crate::store) async fn an_order_is_found_by_its_own_number_alone(
+    store: Arc<dyn Store>,
+) -> Checked {
+    apply(&*store, vec![insert(1, 1, None), insert(2, 1, None)]).await?;
+    let of_another_time = OrderNo::generate(at(1_000), 1);
+    let unnumbered = [
+        "ORD",
+        "ORD19700101000000",
+        "ORD19700101000000+00001",
+        "ORD1970010100000099999999999999",
+        "nonsense",
+    ];
+    let unnumbered = unnumbered.map(|text| OrderNo::parse(text).unwrap());
+    let mut asked = vec![of_another_time, order_no(2)];
+    asked.extend(unnumbered);
+    let found = store.find_orders(&asked).await?;
+    let found: Vec<_> = found.into_iter().map(|found| found.order.id).collect();
+    assert_eq!(found, [order_id(2)]);
+    Ok(())
+}
+
 pub(in crate::store) async fn a_batch_is_applied_in_its_order_and_each_hears_its_own_outcome(
     store: Arc<dyn Store>,
 ) -> Checked {
