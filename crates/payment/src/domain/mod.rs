@@ -16,5 +16,5 @@ pub use ops::{
     Reschedule, Rescheduled, SettleCharge, SettleRefund, Settled,
 };
 pub use payment::{Method, Payment, Record, ThirdPartyNo};
-pub use rows::{Changes, Rows};
+pub use rows::{Change, Changes, Rows};
 pub use timetable::Timetable;

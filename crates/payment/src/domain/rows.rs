@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::mem;
 
 use types::{OrderId, PaymentNo, PaymentStatus, UnixMillis};
@@ -19,21 +19,24 @@ pub struct Rows {
     changes: Changes,
 }
 
-/// What a store has to write.
+/// What a store has to write: each row once, however often the batch changed it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Payments of orders that had none.
-    pub new_payments: BTreeSet<OrderId>,
-    /// Payments that tell of another attempt now, each with the status that it had before.
-    pub renewed_payments: BTreeMap<OrderId, PaymentStatus>,
-    /// Payments that tell how their attempt ended now, and of no other.
-    pub settled_payments: BTreeSet<OrderId>,
-    /// Attempts that began, as they are now.
-    pub new_attempts: BTreeMap<PaymentNo, Attempt>,
-    /// Attempts that look different now, each with the state that it was in before.
-    pub changed_attempts: BTreeMap<PaymentNo, (AttemptState, Attempt)>,
+    /// Payments that are new or tell something else now.
+    pub payments: BTreeMap<OrderId, Change<Payment>>,
+    /// Attempts that began or have come further.
+    pub attempts: BTreeMap<PaymentNo, Change<Attempt>>,
     /// What the feed gains, in order.
     pub events: Vec<Event>,
+}
+
+/// A row that has to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change<R> {
+    /// What it was before the batch; `None` where it is new.
+    pub before: Option<R>,
+    /// What it is now.
+    pub now: R,
 }
 
 impl Rows {
@@ -114,12 +117,7 @@ impl Rows {
             created_at: op.now,
             updated_at: op.now,
         };
-        let record = Record {
-            payment,
-            attempt: new_attempt(op),
-        };
-        self.changes.new_payments.insert(op.order_id);
-        self.begin_attempt(&record)
+        self.open_attempt(op, payment)
     }
 
     fn open_next_attempt(&mut self, op: &BeginPay, before: &Record) -> Record {
@@ -132,21 +130,23 @@ impl Rows {
             updated_at: op.now,
             ..before.payment.clone()
         };
-        let record = Record {
-            payment,
-            attempt: new_attempt(op),
-        };
-        self.mark_renewed(op.order_id);
-        self.begin_attempt(&record)
+        self.open_attempt(op, payment)
     }
 
-    fn begin_attempt(&mut self, record: &Record) -> Record {
-        let attempt = &record.attempt;
-        self.changes
-            .new_attempts
-            .insert(attempt.payment_no.clone(), attempt.clone());
-        self.records.insert(attempt.order_id, record.clone());
-        record.clone()
+    fn open_attempt(&mut self, op: &BeginPay, payment: Payment) -> Record {
+        let attempt = Attempt {
+            payment_no: op.payment_no.clone(),
+            order_id: op.order_id,
+            amount: op.amount,
+            method: op.method.clone(),
+            state: AttemptState::Charging,
+            next_check_at: Some(op.check_at),
+            created_at: op.now,
+            updated_at: op.now,
+        };
+        let record = Record { payment, attempt };
+        self.keep(&record);
+        record
     }
 
     fn settle_charge(&mut self, op: &SettleCharge) -> Settled {
@@ -176,7 +176,7 @@ impl Rows {
                 record
                     .attempt
                     .open(AttemptState::Refunding, op.check_at, op.now);
-                self.store_attempt(&record);
+                self.keep(&record);
                 RefundBegun::Started(record)
             }
             AttemptState::Refunding => RefundBegun::InFlight(record),
@@ -204,7 +204,7 @@ impl Rows {
             // The payment was PAID all the while and still is: nothing to tell the feed.
             RefundResult::Refused => {
                 record.attempt.close(AttemptState::Charged, op.now);
-                self.store_attempt(&record);
+                self.keep(&record);
                 Settled::Moved(record)
             }
         }
@@ -218,7 +218,7 @@ impl Rows {
             return Rescheduled::Lost;
         }
         record.attempt.next_check_at = Some(op.next);
-        self.store_attempt(&record);
+        self.keep(&record);
         Rescheduled::Won(record)
     }
 
@@ -242,63 +242,51 @@ impl Rows {
             created_at: now,
         });
         self.next_event_id = self.next_event_id.saturating_add(1);
-        self.mark_settled(record.payment.order_id);
-        self.store_attempt(&record);
+        self.keep(&record);
         Settled::Moved(record)
     }
 
-    fn store_attempt(&mut self, record: &Record) {
-        let attempt = &record.attempt;
-        let before = self.records.insert(attempt.order_id, record.clone());
-        // A row that this batch inserts needs no update beside the insert.
-        if let Some(new) = self.changes.new_attempts.get_mut(&attempt.payment_no) {
-            new.clone_from(attempt);
-        } else if let Some(before) = before {
-            let number = attempt.payment_no.clone();
-            let state = before.attempt.state;
-            let change = (state, attempt.clone());
-            let changed = self.changes.changed_attempts.entry(number);
-            changed
-                .and_modify(|(_, last)| last.clone_from(attempt))
-                .or_insert(change);
-        }
-    }
-
-    fn mark_renewed(&mut self, order_id: OrderId) {
-        let changes = &mut self.changes;
-        if changes.new_payments.contains(&order_id) {
-            return;
-        }
-        // Another attempt follows a refused one alone, and it may be this batch that heard of that.
-        let before = if changes.settled_payments.remove(&order_id) {
-            PaymentStatus::Pending
-        } else {
-            PaymentStatus::Failed
-        };
-        changes.renewed_payments.entry(order_id).or_insert(before);
-    }
-
-    fn mark_settled(&mut self, order_id: OrderId) {
-        let changes = &mut self.changes;
-        let is_written = changes.new_payments.contains(&order_id)
-            || changes.renewed_payments.contains_key(&order_id);
-        if !is_written {
-            changes.settled_payments.insert(order_id);
-        }
+    /// Keeps a record, and what of it has to be written.
+    fn keep(&mut self, record: &Record) {
+        let Record { payment, attempt } = record;
+        let before = self.records.insert(payment.order_id, record.clone());
+        let (payment_before, last_attempt) = before
+            .map(|before| (before.payment, before.attempt))
+            .unzip();
+        note(
+            &mut self.changes.payments,
+            payment.order_id,
+            payment_before,
+            payment,
+        );
+        let number = &attempt.payment_no;
+        let attempt_before = last_attempt.filter(|last| last.payment_no == *number);
+        note(
+            &mut self.changes.attempts,
+            number.clone(),
+            attempt_before,
+            attempt,
+        );
     }
 }
 
-fn new_attempt(op: &BeginPay) -> Attempt {
-    Attempt {
-        payment_no: op.payment_no.clone(),
-        order_id: op.order_id,
-        amount: op.amount,
-        method: op.method.clone(),
-        state: AttemptState::Charging,
-        next_check_at: Some(op.check_at),
-        created_at: op.now,
-        updated_at: op.now,
+/// Notes that a row is `now` what it was not `before`.
+fn note<K: Ord, R: Clone + PartialEq>(
+    changes: &mut BTreeMap<K, Change<R>>,
+    key: K,
+    before: Option<R>,
+    now: &R,
+) {
+    if before.as_ref() == Some(now) {
+        return;
     }
+    changes
+        .entry(key)
+        .and_modify(|change| change.now.clone_from(now))
+        .or_insert_with(|| Change {
+            before,
+            now: now.clone(),
+        });
 }
 
 #[cfg(test)]

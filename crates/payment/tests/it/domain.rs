@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use payment::domain::{Attempt, AttemptState, Changes, Event, Op, Record, Rows};
+use payment::domain::{Attempt, AttemptState, Change, Changes, Event, Op, Payment, Record, Rows};
 use proptest::prelude::*;
 use types::{OrderId, PaymentNo, PaymentStatus};
 
@@ -12,26 +12,29 @@ use crate::world::{World, steps};
 /// All that was ever written.
 #[derive(Default)]
 struct History {
+    payments: BTreeMap<OrderId, Payment>,
     attempts: BTreeMap<PaymentNo, Attempt>,
     events: Vec<Event>,
 }
 
 impl History {
     fn write(&mut self, changes: Changes) {
-        for (payment_no, attempt) in changes.new_attempts {
-            assert!(
-                !self.attempts.contains_key(&payment_no),
-                "an attempt began twice"
+        for (payment_no, Change { before, now }) in changes.attempts {
+            let written = self.attempts.insert(payment_no, now.clone());
+            assert_eq!(
+                written, before,
+                "an attempt begins once and is what was written last"
             );
-            self.attempts.insert(payment_no, attempt);
+            if let Some(before) = before {
+                let moved = before.state != now.state;
+                assert!(
+                    !moved || before.state.may_become(now.state),
+                    "{before:?} to {now:?}"
+                );
+            }
         }
-        for (payment_no, (_, attempt)) in changes.changed_attempts {
-            let before = self.attempts.insert(payment_no, attempt.clone()).unwrap();
-            let moved = before.state != attempt.state;
-            assert!(
-                !moved || before.state.may_become(attempt.state),
-                "{before:?} to {attempt:?}"
-            );
+        for (order_id, Change { before, now }) in changes.payments {
+            assert_eq!(self.payments.insert(order_id, now), before);
         }
         self.events.extend(changes.events);
     }
@@ -55,6 +58,7 @@ impl History {
 fn check(record: &Record, history: &History) {
     let order_id = record.payment.order_id;
     let (payment, attempt) = (&record.payment, &record.attempt);
+    assert_eq!(history.payments.get(&order_id), Some(payment));
     assert_eq!(history.attempts.get(&payment.payment_no), Some(attempt));
     assert_eq!(
         (payment.amount, &payment.method),

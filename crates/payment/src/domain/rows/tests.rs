@@ -95,6 +95,10 @@ fn rows_in(state: AttemptState) -> Rows {
     rows
 }
 
+fn change<R>(before: Option<R>, now: R) -> Change<R> {
+    Change { before, now }
+}
+
 fn status(rows: &Rows) -> PaymentStatus {
     rows.record(order()).unwrap().payment.status
 }
@@ -110,10 +114,12 @@ fn the_first_pay_opens_a_pending_payment() {
     );
     assert_eq!(record.payment.status, PaymentStatus::Pending);
     assert_eq!(record.attempt.next_check_at, Some(LEASE_END));
-    let changes = rows.take_changes();
-    assert!(changes.new_payments.contains(&order()) && changes.settled_payments.is_empty());
-    assert_eq!(changes.new_attempts.get(&number(1)), Some(&record.attempt));
-    assert_eq!(changes.events, [], "nothing has settled yet");
+    let expected = Changes {
+        payments: BTreeMap::from([(order(), change(None, record.payment))]),
+        attempts: BTreeMap::from([(number(1), change(None, record.attempt))]),
+        events: vec![],
+    };
+    assert_eq!(rows.take_changes(), expected, "nothing has settled yet");
 }
 
 #[test]
@@ -140,6 +146,7 @@ fn a_second_pay_never_opens_an_attempt_beside_open_or_captured_money() {
 fn a_refused_payment_is_tried_again_under_a_new_number_and_amount() {
     let mut rows = rows_in(AttemptState::Refused);
     assert_eq!(status(&rows), PaymentStatus::Failed);
+    let before = rows.record(order()).unwrap().payment.clone();
     let Outcome::PayBegun(PayBegun::Started(record)) = rows.apply(&begin_pay(2, 900)) else {
         panic!()
     };
@@ -148,10 +155,12 @@ fn a_refused_payment_is_tried_again_under_a_new_number_and_amount() {
     assert_eq!(record.payment.amount.get(), 900);
     assert_eq!(record.payment.status, PaymentStatus::Pending);
     assert_eq!(record.state_of(&number(1)), AttemptState::Refused);
-    let changes = rows.take_changes();
-    assert!(changes.new_payments.is_empty() && changes.settled_payments.is_empty());
-    let before = changes.renewed_payments.get(&order());
-    assert_eq!(before, Some(&PaymentStatus::Failed));
+    let expected = Changes {
+        payments: BTreeMap::from([(order(), change(Some(before), record.payment))]),
+        attempts: BTreeMap::from([(number(2), change(None, record.attempt))]),
+        events: vec![],
+    };
+    assert_eq!(rows.take_changes(), expected);
 }
 
 #[test]
@@ -345,6 +354,7 @@ fn of_two_who_see_an_attempt_due_one_takes_it() {
 #[test]
 fn one_batch_may_settle_and_try_again() {
     let mut rows = rows_in(AttemptState::Charging);
+    let before = rows.record(order()).unwrap().clone();
     for op in [
         settle(1, ChargeResult::Refused),
         begin_pay(2, 500),
@@ -357,21 +367,20 @@ fn one_batch_may_settle_and_try_again() {
         changes.events.iter().map(|e| e.id).collect::<Vec<_>>(),
         [1, 2]
     );
+    let after = rows.record(order()).unwrap().clone();
+    let payments = [(order(), change(Some(before.payment), after.payment))];
+    assert_eq!(changes.payments, payments.into(), "written once");
+    let mut refused = before.attempt.clone();
+    refused.close(AttemptState::Refused, LATER);
+    assert_eq!(after.attempt.state, AttemptState::Charged);
+    let attempts = [
+        (number(1), change(Some(before.attempt), refused)),
+        (number(2), change(None, after.attempt)),
+    ];
     assert_eq!(
-        changes.changed_attempts.keys().collect::<Vec<_>>(),
-        [&number(1)]
-    );
-    let (before, refused) = changes.changed_attempts.get(&number(1)).unwrap();
-    assert_eq!(*before, AttemptState::Charging);
-    assert_eq!(refused.state, AttemptState::Refused);
-    let before = changes.renewed_payments.get(&order());
-    assert_eq!(before, Some(&PaymentStatus::Pending));
-    assert!(changes.settled_payments.is_empty(), "written once");
-    let new = changes.new_attempts.get(&number(2)).unwrap();
-    assert_eq!(
-        new.state,
-        AttemptState::Charged,
-        "written once, as it ended up"
+        changes.attempts,
+        attempts.into(),
+        "each written once, as it ended up"
     );
     assert_eq!(status(&rows), PaymentStatus::Paid);
 }

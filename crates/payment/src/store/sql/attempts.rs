@@ -1,10 +1,10 @@
 //! Table `payment_attempts`: one row a try to charge.
 
 use platform::args;
-use platform::db::{DbError, Insert, Tx, Update};
+use platform::db::{DbError, Insert, Tx, Update, Value};
 
 use super::unsigned;
-use crate::domain::{Attempt, AttemptState};
+use crate::domain::{Attempt, AttemptState, Change};
 
 const INSERT: Insert = Insert {
     table: "payment_attempts",
@@ -20,41 +20,43 @@ const UPDATE: Update = Update {
     guards: &["state"],
 };
 
-/// Inserts attempts that began.
-pub(super) async fn insert(
+/// Writes attempts.
+pub(super) async fn write(
     tx: &mut Tx,
-    attempts: impl Iterator<Item = Attempt>,
+    changes: impl Iterator<Item = Change<Attempt>>,
 ) -> Result<(), DbError> {
-    let rows = attempts.map(|attempt| {
-        args![
-            &attempt.payment_no,
-            attempt.order_id,
-            attempt.amount,
-            attempt.method.as_str(),
-            attempt.state.number(),
-            attempt.next_check_at,
-            attempt.created_at,
-            attempt.updated_at,
-        ]
-    });
-    tx.insert_rows(&INSERT, rows.collect()).await
+    let (mut inserts, mut updates) = (Vec::new(), Vec::new());
+    for Change { before, now } in changes {
+        match before {
+            None => inserts.push(insert(&now)),
+            Some(before) => updates.push(update(&now, before.state)),
+        }
+    }
+    tx.insert_rows(&INSERT, inserts).await?;
+    tx.update_rows(&UPDATE, updates).await
 }
 
-/// Writes how far attempts have come, each from the state that it was in.
-pub(super) async fn update(
-    tx: &mut Tx,
-    attempts: impl Iterator<Item = (AttemptState, Attempt)>,
-) -> Result<(), DbError> {
-    let each = attempts.map(|(before, attempt)| {
-        args![
-            attempt.state.number(),
-            attempt.next_check_at,
-            attempt.updated_at,
-            &attempt.payment_no,
-            before.number(),
-        ]
-    });
-    tx.update_rows(&UPDATE, each.collect()).await
+fn insert(attempt: &Attempt) -> Vec<Value> {
+    args![
+        &attempt.payment_no,
+        attempt.order_id,
+        attempt.amount,
+        attempt.method.as_str(),
+        attempt.state.number(),
+        attempt.next_check_at,
+        attempt.created_at,
+        attempt.updated_at,
+    ]
+}
+
+fn update(attempt: &Attempt, before: AttemptState) -> Vec<Value> {
+    args![
+        attempt.state.number(),
+        attempt.next_check_at,
+        attempt.updated_at,
+        &attempt.payment_no,
+        before.number(),
+    ]
 }
 
 /// How many attempts wait for the gateway's word.

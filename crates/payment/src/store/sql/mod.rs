@@ -148,15 +148,8 @@ async fn load(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError> {
 
 async fn write_changes(tx: &mut Tx, rows: &mut Rows) -> Result<(), DbError> {
     let changes = rows.take_changes();
-    let payment = |id: &OrderId| rows.record(*id).map(|record| record.payment.clone());
-    let payments = |orders: &BTreeSet<OrderId>| orders.iter().filter_map(payment).collect();
-    let renewed = changes.renewed_payments.iter();
-    let renewed = renewed.filter_map(|(id, before)| Some((*before, payment(id)?)));
-    payments::insert(tx, payments(&changes.new_payments)).await?;
-    payments::renew(tx, renewed.collect()).await?;
-    payments::settle(tx, payments(&changes.settled_payments)).await?;
-    attempts::insert(tx, changes.new_attempts.into_values()).await?;
-    attempts::update(tx, changes.changed_attempts.into_values()).await?;
+    payments::write(tx, changes.payments.into_values()).await?;
+    attempts::write(tx, changes.attempts.into_values()).await?;
     events::append(tx, &changes.events).await
 }
 

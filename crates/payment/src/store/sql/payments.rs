@@ -2,10 +2,9 @@
 
 use platform::args;
 use platform::db::{DbError, Insert, Tx, Update, Value};
-
 use types::PaymentStatus;
 
-use crate::domain::{Payment, ThirdPartyNo};
+use crate::domain::{Change, Payment, ThirdPartyNo};
 
 const INSERT: Insert = Insert {
     table: "payments",
@@ -36,61 +35,60 @@ const SETTLE: Update = Update {
     guards: &[],
 };
 
-/// Inserts payments of orders that had none.
-pub(super) async fn insert(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), DbError> {
-    let rows = payments.iter().map(|payment| {
-        args![
-            id(payment),
-            &payment.payment_no,
-            payment.order_id,
-            payment.amount,
-            payment.status.number(),
-            payment.method.as_str(),
-            third_party_no(payment),
-            payment.created_at,
-            payment.updated_at,
-        ]
-    });
-    tx.insert_rows(&INSERT, rows.collect()).await
-}
-
-/// Writes payments that tell of another attempt now, each over the status that it had.
-pub(super) async fn renew(
+/// Writes payments.
+pub(super) async fn write(
     tx: &mut Tx,
-    payments: Vec<(PaymentStatus, Payment)>,
+    changes: impl Iterator<Item = Change<Payment>>,
 ) -> Result<(), DbError> {
-    let each = payments.iter().map(|(before, payment)| {
-        args![
-            &payment.payment_no,
-            payment.amount,
-            payment.status.number(),
-            payment.method.as_str(),
-            third_party_no(payment),
-            payment.updated_at,
-            payment.order_id,
-            before.number(),
-        ]
-    });
-    tx.update_rows(&RENEW, each.collect()).await
+    let (mut inserts, mut renewals, mut settlements) = (Vec::new(), Vec::new(), Vec::new());
+    for Change { before, now } in changes {
+        match before {
+            None => inserts.push(insert(&now)),
+            Some(before) if before.payment_no == now.payment_no => settlements.push(settle(&now)),
+            Some(before) => renewals.push(renew(&now, before.status)),
+        }
+    }
+    tx.insert_rows(&INSERT, inserts).await?;
+    tx.update_rows(&RENEW, renewals).await?;
+    tx.update_rows(&SETTLE, settlements).await
 }
 
-/// Writes payments whose attempt has ended.
-pub(super) async fn settle(tx: &mut Tx, payments: Vec<Payment>) -> Result<(), DbError> {
-    let each = payments.iter().map(|payment| {
-        args![
-            payment.status.number(),
-            third_party_no(payment),
-            payment.updated_at,
-            payment.order_id,
-        ]
-    });
-    tx.update_rows(&SETTLE, each.collect()).await
+fn insert(payment: &Payment) -> Vec<Value> {
+    args![
+        payment.id.cast_signed(),
+        &payment.payment_no,
+        payment.order_id,
+        payment.amount,
+        payment.status.number(),
+        payment.method.as_str(),
+        third_party_no(payment),
+        payment.created_at,
+        payment.updated_at,
+    ]
+}
+
+fn renew(payment: &Payment, before: PaymentStatus) -> Vec<Value> {
+    args![
+        &payment.payment_no,
+        payment.amount,
+        payment.status.number(),
+        payment.method.as_str(),
+        third_party_no(payment),
+        payment.updated_at,
+        payment.order_id,
+        before.number(),
+    ]
+}
+
+fn settle(payment: &Payment) -> Vec<Value> {
+    args![
+        payment.status.number(),
+        third_party_no(payment),
+        payment.updated_at,
+        payment.order_id,
+    ]
 }
 
 fn third_party_no(payment: &Payment) -> Option<&str> {
     payment.third_party_no.as_ref().map(ThirdPartyNo::as_str)
-}
-
-fn id(payment: &Payment) -> Value {
-    Value::Int(payment.id.cast_signed())
 }
