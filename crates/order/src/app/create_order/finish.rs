@@ -1,12 +1,12 @@
 //! How a creation that was written down ends: it becomes an order, or goes without a trace, or is called off.
 
-use platform::clock::pause;
 use platform::context::CallContext;
 use platform::crash;
 use platform::deadline::Deadline;
 use types::OrderId;
 
-use super::{Created, WAIT_FIRST, WAIT_MAX, count_saga};
+use super::pauses::Pauses;
+use super::{Created, count_saga};
 use crate::app::{App, BACKGROUND_LIMIT, count_queue_failure};
 use crate::domain::{AbandonedBy, Op, Order, Verdict};
 use crate::error::OrderError;
@@ -20,7 +20,7 @@ impl App {
         context: &CallContext,
         created: Created,
     ) -> Result<Created, OrderError> {
-        let mut wait = WAIT_FIRST;
+        let mut pauses = Pauses::new();
         loop {
             let at = self.clock.now();
             let expire_at = at.plus(self.timing.payment_timeout);
@@ -41,13 +41,11 @@ impl App {
                     return Err(OrderError::CalledOff(None));
                 }
                 // Also where the outcome is unknown: confirming twice is confirming once.
-                Err(_) if context.deadline.remaining() > wait => {
-                    pause(wait).await;
-                    wait = wait.saturating_mul(2).min(WAIT_MAX);
-                }
                 Err(error) => {
-                    tracing::warn!(%error, "an order could not be confirmed");
-                    return self.call_off(&created, OrderError::CalledOff(None)).await;
+                    if !pauses.wait(context.deadline).await {
+                        tracing::warn!(%error, "an order could not be confirmed");
+                        return self.call_off(&created, OrderError::CalledOff(None)).await;
+                    }
                 }
             }
         }

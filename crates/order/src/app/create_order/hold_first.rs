@@ -3,13 +3,13 @@
 //! Nobody can ask for such an order before its creator has answered, so no row of its own has to be
 //! there until then: the intent that covers its id is the log ([`super::intents`]).
 
-use platform::clock::pause;
 use platform::context::CallContext;
 use platform::deadline::Deadline;
 
 use super::hold_stock::Hold;
 use super::intents::Covered;
-use super::{CreateOrder, Created, WAIT_FIRST, WAIT_MAX, count_saga, not_written};
+use super::pauses::Pauses;
+use super::{CreateOrder, Created, count_saga, not_written};
 use crate::app::{App, BACKGROUND_LIMIT};
 use crate::domain::{Birth, Inserted, NewOrder};
 use crate::error::OrderError;
@@ -86,7 +86,7 @@ impl App {
         mut new: NewOrder,
         covered: Covered,
     ) -> Result<Created, OrderError> {
-        let mut wait = WAIT_FIRST;
+        let mut pauses = Pauses::new();
         loop {
             new.at = self.clock.now();
             new.birth = Birth::Held {
@@ -104,14 +104,12 @@ impl App {
                 Err(error) => {
                     // Also where the outcome is unknown: it is looked for before it is written again.
                     new.may_be_there = true;
-                    if context.deadline.remaining() <= wait {
-                        tracing::warn!(%error, "an order could not be written down");
-                        let error = OrderError::CalledOff(None);
-                        return self.call_off_unwritten(new, covered, error).await;
+                    if pauses.wait(context.deadline).await {
+                        continue;
                     }
-                    pause(wait).await;
-                    wait = wait.saturating_mul(2).min(WAIT_MAX);
-                    continue;
+                    tracing::warn!(%error, "an order could not be written down");
+                    let error = OrderError::CalledOff(None);
+                    return self.call_off_unwritten(new, covered, error).await;
                 }
             };
             self.intents.settle(covered);

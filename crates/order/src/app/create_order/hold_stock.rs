@@ -1,10 +1,10 @@
 //! Asking inventory for the stock until there is an answer.
 
-use platform::clock::pause;
 use platform::context::CallContext;
 use platform::deadline::Deadline;
 
-use super::{Created, WAIT_FIRST, WAIT_MAX};
+use super::Created;
+use super::pauses::Pauses;
 use crate::app::App;
 use crate::clients::{Deduction, Unanswered};
 use crate::domain::Basket;
@@ -33,7 +33,7 @@ impl App {
         created: &Created,
     ) -> Hold {
         let mut in_doubt = false;
-        let mut wait = WAIT_FIRST;
+        let mut pauses = Pauses::new();
         let mut settled_by = context.deadline;
         loop {
             let context = CallContext {
@@ -59,12 +59,10 @@ impl App {
                         let limit = Deadline::after(self.timing.settle_limit);
                         settled_by = settled_by.earlier(limit);
                     }
-                    if settled_by.remaining() <= wait {
+                    if !pauses.wait(settled_by).await {
                         return Hold::Unknown(unanswered);
                     }
                     tracing::warn!(error = %unanswered, "asking for the stock again");
-                    pause(wait).await;
-                    wait = wait.saturating_mul(2).min(WAIT_MAX);
                 }
             }
         }

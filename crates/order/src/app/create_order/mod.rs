@@ -30,6 +30,7 @@ mod finish;
 mod hold_first;
 mod hold_stock;
 mod intents;
+mod pauses;
 mod short_books;
 
 use std::sync::Arc;
@@ -53,9 +54,6 @@ use crate::domain::{
 };
 use crate::error::OrderError;
 
-/// The first wait before a step is asked again; it doubles up to `WAIT_MAX`.
-const WAIT_FIRST: Duration = Duration::from_millis(50);
-const WAIT_MAX: Duration = Duration::from_millis(500);
 /// How often a twin on another replica is looked for.
 const TWIN_WAIT: Duration = Duration::from_millis(50);
 
