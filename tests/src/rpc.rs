@@ -73,6 +73,7 @@ rpcs! {
         deduct_stock "DeductStock" DeductStockRequest => DeductStockResponse,
         release_stock "ReleaseStock" ReleaseStockRequest => ReleaseStockResponse,
         batch_deduct_stock "BatchDeductStock" BatchDeductStockRequest => BatchDeductStockResponse,
+        deduct_batches "DeductBatches" DeductBatchesRequest => DeductBatchesResponse,
         batch_release_stock "BatchReleaseStock" BatchReleaseStockRequest => BatchReleaseStockResponse,
         commit_stock "CommitStock" CommitStockRequest => CommitStockResponse;
     order, order, "order.v1.OrderService":

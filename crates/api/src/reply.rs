@@ -67,6 +67,7 @@ reply! {
     inventory::v1::DeductStockResponse,
     inventory::v1::ReleaseStockResponse,
     inventory::v1::BatchDeductStockResponse,
+    inventory::v1::DeductBatchesResponse,
     inventory::v1::BatchReleaseStockResponse,
     inventory::v1::CommitStockResponse,
     order::v1::CreateOrderResponse,

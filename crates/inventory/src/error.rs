@@ -20,6 +20,9 @@ pub(crate) enum InventoryError {
     /// A read failed.
     #[error(transparent)]
     Read(#[from] DbError),
+    /// Of several operations that one call asks for, one has no answer, for this reason.
+    #[error("one of several has no answer")]
+    SomeUnanswered(#[source] Box<InventoryError>),
     /// The store answered one operation with the answer of another.
     #[error("an answer of another kind than was asked for")]
     WrongAnswer,
@@ -38,6 +41,12 @@ impl Classify for InventoryError {
             Self::Refused(refusal) => class_of(*refusal),
             Self::Write(error) => error.class(),
             Self::Read(error) => error.class(),
+            Self::SomeUnanswered(error) => Class::OutcomeUnknown {
+                late: matches!(
+                    error.class(),
+                    Class::TooLate | Class::OutcomeUnknown { late: true }
+                ),
+            },
             Self::WrongAnswer => Class::Bug,
         }
     }

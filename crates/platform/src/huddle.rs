@@ -16,7 +16,7 @@ const ROUNDS_MAX: usize = 16;
 
 /// Lets those come along who are on their way, by letting others run as long as `count` grows by that.
 /// Waits for nothing but what is ready to run.
-pub(crate) async fn gather(mut count: impl FnMut() -> usize) {
+pub async fn gather(mut count: impl FnMut() -> usize) {
     let mut before = count();
     for _ in 0..ROUNDS_MAX {
         tokio::task::yield_now().await;

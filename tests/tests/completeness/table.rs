@@ -46,6 +46,7 @@ pub(crate) const CODES: &[(&str, &[i32])] = &[
     ("DeductStock", &[40100, 40901, 40904]),
     ("ReleaseStock", &[40402, 40901, 40902]),
     ("BatchDeductStock", &[40100, 40901, 40904]),
+    ("DeductBatches", &[40100, 40901, 40904]),
     ("BatchReleaseStock", &[40901]),
     ("CommitStock", &[40901]),
     ("CreateOrder", &[40100, 40400, 40901, 50002]),

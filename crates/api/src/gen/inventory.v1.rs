@@ -178,6 +178,39 @@ pub struct BatchDeductStockResponse {
     #[prost(uint64, tag = "4")]
     pub failed_book_id: u64,
 }
+/// Copies of several books under one key: what `BatchDeductStock` takes.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StockBatch {
+    /// 1 to 64 bytes.
+    #[prost(string, tag = "1")]
+    pub idempotency_key: ::prost::alloc::string::String,
+    /// What the copies are for, an order's id for example.
+    #[prost(uint64, tag = "2")]
+    pub reference_id: u64,
+    /// 1 to 100 lines.
+    #[prost(message, repeated, tag = "3")]
+    pub items: ::prost::alloc::vec::Vec<StockItem>,
+}
+/// Asks to take many batches.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeductBatchesRequest {
+    /// 1 to 128 batches.
+    #[prost(message, repeated, tag = "1")]
+    pub batches: ::prost::alloc::vec::Vec<StockBatch>,
+}
+/// Answers `DeductBatches`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeductBatchesResponse {
+    /// 0.
+    #[prost(int32, tag = "1")]
+    pub code: i32,
+    /// Empty.
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+    /// What `BatchDeductStock` answers to each batch, in the request's order.
+    #[prost(message, repeated, tag = "3")]
+    pub replies: ::prost::alloc::vec::Vec<BatchDeductStockResponse>,
+}
 /// Asks to give back all under a key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BatchReleaseStockRequest {
@@ -491,6 +524,39 @@ pub mod inventory_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Carries out many `BatchDeductStock` in one call, each for itself: one that is refused changes
+        /// nothing for the others.
+        ///
+        /// Codes: those of `BatchDeductStock`, in each reply; 0 for the call.
+        /// A malformed batch is named, and nothing of any is carried out. Where one of them has no answer
+        /// the call has none: each may have been carried out, or may yet be.
+        /// Repeat: idempotent by the keys, as `BatchDeductStock`, one by one or together with others.
+        pub async fn deduct_batches(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeductBatchesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeductBatchesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = crate::codec::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/inventory.v1.InventoryService/DeductBatches",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("inventory.v1.InventoryService", "DeductBatches"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Gives back all that is outstanding under a key, however it was deducted, and fences the key:
         /// a deduction under it that arrives later answers 40904 and changes nothing.
         ///
@@ -638,6 +704,20 @@ pub mod inventory_service_server {
             request: tonic::Request<super::BatchDeductStockRequest>,
         ) -> std::result::Result<
             tonic::Response<super::BatchDeductStockResponse>,
+            tonic::Status,
+        >;
+        /// Carries out many `BatchDeductStock` in one call, each for itself: one that is refused changes
+        /// nothing for the others.
+        ///
+        /// Codes: those of `BatchDeductStock`, in each reply; 0 for the call.
+        /// A malformed batch is named, and nothing of any is carried out. Where one of them has no answer
+        /// the call has none: each may have been carried out, or may yet be.
+        /// Repeat: idempotent by the keys, as `BatchDeductStock`, one by one or together with others.
+        async fn deduct_batches(
+            &self,
+            request: tonic::Request<super::DeductBatchesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeductBatchesResponse>,
             tonic::Status,
         >;
         /// Gives back all that is outstanding under a key, however it was deducted, and fences the key:
@@ -1013,6 +1093,52 @@ pub mod inventory_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = BatchDeductStockSvc(inner);
+                        let codec = crate::codec::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/inventory.v1.InventoryService/DeductBatches" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeductBatchesSvc<T: InventoryService>(pub Arc<T>);
+                    impl<
+                        T: InventoryService,
+                    > tonic::server::UnaryService<super::DeductBatchesRequest>
+                    for DeductBatchesSvc<T> {
+                        type Response = super::DeductBatchesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeductBatchesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InventoryService>::deduct_batches(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeductBatchesSvc(inner);
                         let codec = crate::codec::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -80,6 +80,7 @@ asks! {
         deduct_stock DeductStock DeductStockRequest => DeductStockResponse,
         release_stock ReleaseStock ReleaseStockRequest => ReleaseStockResponse,
         batch_deduct_stock BatchDeductStock BatchDeductStockRequest => BatchDeductStockResponse,
+        deduct_batches DeductBatches DeductBatchesRequest => DeductBatchesResponse,
         batch_release_stock BatchReleaseStock BatchReleaseStockRequest => BatchReleaseStockResponse,
         commit_stock CommitStock CommitStockRequest => CommitStockResponse;
     order:

@@ -42,6 +42,7 @@ methods! {
     DeductStock "/inventory.v1.InventoryService/DeductStock",
     ReleaseStock "/inventory.v1.InventoryService/ReleaseStock",
     BatchDeductStock "/inventory.v1.InventoryService/BatchDeductStock",
+    DeductBatches "/inventory.v1.InventoryService/DeductBatches",
     BatchReleaseStock "/inventory.v1.InventoryService/BatchReleaseStock",
     CommitStock "/inventory.v1.InventoryService/CommitStock",
     CreateOrder "/order.v1.OrderService/CreateOrder",
@@ -87,7 +88,9 @@ impl Method {
     /// The call that takes back what this one did.
     pub(crate) const fn undone_by(self) -> Option<Self> {
         match self {
-            Self::DeductStock | Self::BatchDeductStock => Some(Self::BatchReleaseStock),
+            Self::DeductStock | Self::BatchDeductStock | Self::DeductBatches => {
+                Some(Self::BatchReleaseStock)
+            }
             Self::Pay => Some(Self::Refund),
             _ => None,
         }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use api::catalog::v1::{Book, PublishBookRequest, UnpublishBookRequest, UpdateBookRequest};
 use api::inventory::v1::{
-    BatchDeductStockRequest, BatchReleaseStockRequest, CommitStockRequest, DeductStockRequest,
-    ReleaseStockRequest, RestockInventoryRequest, StockItem,
+    BatchDeductStockRequest, BatchDeductStockResponse, BatchReleaseStockRequest,
+    CommitStockRequest, DeductBatchesRequest, DeductStockRequest, ReleaseStockRequest,
+    RestockInventoryRequest, StockBatch, StockItem,
 };
 use api::order::v1::{
     CancelOrderRequest, CompleteOrderRequest, CreateOrderItem, CreateOrderRequest, PayOrderRequest,
@@ -200,6 +201,20 @@ async fn stock_moves(shop: &Shop) -> Result<(), Stop> {
     shop.done(batch(book_id, 6, &key("gone"))).await?;
     let idempotency_key = key("gone");
     shop.done(CommitStockRequest { idempotency_key }).await?;
+    let (back, gone) = (key("one-back"), key("one-gone"));
+    shop.done(batches([
+        batch(book_id, 3, &back),
+        batch(book_id, 1, &gone),
+    ]))
+    .await?;
+    shop.done(BatchReleaseStockRequest {
+        idempotency_key: back,
+    })
+    .await?;
+    shop.done(CommitStockRequest {
+        idempotency_key: gone,
+    })
+    .await?;
     Ok(())
 }
 
@@ -218,6 +233,14 @@ async fn holds_are_undone(shop: &Shop) -> Result<(), Stop> {
     shop.done(BatchReleaseStockRequest { idempotency_key })
         .await?;
     shop.until(deduct, |reply| reply.code == FENCED).await?;
+    let idempotency_key = "undone-among-others".to_owned();
+    let deduct = batches([batch(book_id, 2, &idempotency_key)]);
+    shop.try_once(deduct.clone()).await?;
+    shop.done(BatchReleaseStockRequest { idempotency_key })
+        .await?;
+    let is_fenced = |reply: &BatchDeductStockResponse| reply.code == FENCED;
+    shop.until(deduct, |reply| reply.replies.iter().all(is_fenced))
+        .await?;
     let idempotency_key = "undone-single".to_owned();
     let deduct = DeductStockRequest {
         book_id,
@@ -416,6 +439,17 @@ fn charge(order_id: u64, amount: i64) -> PayRequest {
         order_id,
         amount,
         payment_method: "mock".to_owned(),
+    }
+}
+
+fn batches(batches: impl IntoIterator<Item = BatchDeductStockRequest>) -> DeductBatchesRequest {
+    let batch = |batch: BatchDeductStockRequest| StockBatch {
+        idempotency_key: batch.idempotency_key,
+        reference_id: batch.reference_id,
+        items: batch.items,
+    };
+    DeductBatchesRequest {
+        batches: batches.into_iter().map(batch).collect(),
     }
 }
 

@@ -47,6 +47,8 @@ const READERS: &[Reader] = &[
     decode::<inventory::v1::RestockInventoryRequest>,
     decode::<inventory::v1::BatchDeductStockRequest>,
     decode::<inventory::v1::BatchDeductStockResponse>,
+    decode::<inventory::v1::DeductBatchesRequest>,
+    decode::<inventory::v1::DeductBatchesResponse>,
     decode::<inventory::v1::BatchReleaseStockResponse>,
     decode::<inventory::v1::CommitStockResponse>,
     decode::<inventory::v1::DeductStockRequest>,

@@ -7,6 +7,8 @@ use crate::domain::{
     BASKET_ITEMS_MAX, Basket, BasketError, BatchDeduct, Deduct, Line, Reference, Release, Restock,
 };
 
+/// The most batches that one call may carry out.
+const BATCHES_MAX: usize = 128;
 /// The most books that one read may ask for.
 const BOOKS_READ_MAX: usize = 500;
 
@@ -20,8 +22,8 @@ pub(super) fn restock(request: &wire::RestockInventoryRequest) -> Result<Restock
 pub(super) fn deduct(request: &wire::DeductStockRequest) -> Result<Deduct, Violations> {
     let mut wrong = Violations::default();
     let line = read_line("", request.book_id, request.quantity, &mut wrong);
-    let reference = read_reference(request.reference_id, &mut wrong);
-    let key = read_key(&request.idempotency_key, &mut wrong);
+    let reference = read_reference("", request.reference_id, &mut wrong);
+    let key = read_key("", &request.idempotency_key, &mut wrong);
     let deduct = (|| Some(Deduct::new(line?, reference?, key?)))();
     finish(wrong, deduct)
 }
@@ -29,7 +31,7 @@ pub(super) fn deduct(request: &wire::DeductStockRequest) -> Result<Deduct, Viola
 pub(super) fn release(request: &wire::ReleaseStockRequest) -> Result<Release, Violations> {
     let mut wrong = Violations::default();
     let line = read_line("", request.book_id, request.quantity, &mut wrong);
-    let reference = read_reference(request.reference_id, &mut wrong);
+    let reference = read_reference("", request.reference_id, &mut wrong);
     let key = read_optional_key(&request.idempotency_key, &mut wrong);
     let release = (|| Some(Release::new(line?, reference?, key)))();
     finish(wrong, release)
@@ -39,16 +41,36 @@ pub(super) fn batch_deduct(
     request: &wire::BatchDeductStockRequest,
 ) -> Result<BatchDeduct, Violations> {
     let mut wrong = Violations::default();
-    let key = read_key(&request.idempotency_key, &mut wrong);
-    let reference = read_reference(request.reference_id, &mut wrong);
-    let basket = read_basket(&request.items, &mut wrong);
+    let key = read_key("", &request.idempotency_key, &mut wrong);
+    let reference = read_reference("", request.reference_id, &mut wrong);
+    let basket = read_basket("", &request.items, &mut wrong);
     let deduct = (|| Some(BatchDeduct::new(basket?, reference?, key?)))();
     finish(wrong, deduct)
 }
 
+pub(super) fn batches(
+    request: &wire::DeductBatchesRequest,
+) -> Result<Vec<BatchDeduct>, Violations> {
+    let batches = &request.batches;
+    if batches.is_empty() || batches.len() > BATCHES_MAX {
+        let wrong = format!("must have 1 to {BATCHES_MAX} batches");
+        return Err(Violations::one("batches", wrong));
+    }
+    let mut wrong = Violations::default();
+    let mut deducts = Vec::with_capacity(batches.len());
+    for (index, batch) in batches.iter().enumerate() {
+        let prefix = format!("batches[{index}].");
+        let key = read_key(&prefix, &batch.idempotency_key, &mut wrong);
+        let reference = read_reference(&prefix, batch.reference_id, &mut wrong);
+        let basket = read_basket(&prefix, &batch.items, &mut wrong);
+        deducts.push((|| Some(BatchDeduct::new(basket?, reference?, key?)))());
+    }
+    finish(wrong, deducts.into_iter().collect())
+}
+
 pub(super) fn key(text: &str) -> Result<IdempotencyKey, Violations> {
     let mut wrong = Violations::default();
-    let key = read_key(text, &mut wrong);
+    let key = read_key("", text, &mut wrong);
     finish(wrong, key)
 }
 
@@ -72,26 +94,27 @@ pub(super) fn books(ids: &[u64]) -> Result<Vec<BookId>, Violations> {
     finish(wrong, Some(books))
 }
 
-fn read_basket(items: &[wire::StockItem], wrong: &mut Violations) -> Option<Basket> {
+fn read_basket(prefix: &str, items: &[wire::StockItem], wrong: &mut Violations) -> Option<Basket> {
+    let too_few_or_many = || format!("must have 1 to {BASKET_ITEMS_MAX} items");
     // Counted before each is looked at: the list of what is wrong stays short.
     if items.is_empty() || items.len() > BASKET_ITEMS_MAX {
-        wrong.add("items", format!("must have 1 to {BASKET_ITEMS_MAX} items"));
+        wrong.add(format!("{prefix}items"), too_few_or_many());
         return None;
     }
     let mut lines = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
-        let prefix = format!("items[{index}].");
-        lines.push(read_line(&prefix, item.book_id, item.quantity, wrong));
+        let item_prefix = format!("{prefix}items[{index}].");
+        lines.push(read_line(&item_prefix, item.book_id, item.quantity, wrong));
     }
     let lines: Vec<Line> = lines.into_iter().collect::<Option<_>>()?;
     match Basket::new(&lines) {
         Ok(basket) => Some(basket),
         Err(BasketError::Empty | BasketError::TooLong) => {
-            wrong.add("items", format!("must have 1 to {BASKET_ITEMS_MAX} items"));
+            wrong.add(format!("{prefix}items"), too_few_or_many());
             None
         }
         Err(BasketError::SumOverflows { index }) => {
-            let field = format!("items[{index}].quantity");
+            let field = format!("{prefix}items[{index}].quantity");
             wrong.add(
                 field,
                 format!("must keep the book's sum at {} or below", i32::MAX),
@@ -116,21 +139,23 @@ fn read_book(field: &str, id: u64, wrong: &mut Violations) -> Option<BookId> {
     wrong.require(field, BookId::new(id), &description)
 }
 
-fn read_reference(id: u64, wrong: &mut Violations) -> Option<Reference> {
+fn read_reference(prefix: &str, id: u64, wrong: &mut Violations) -> Option<Reference> {
     let description = format!("must be at most {ID_MAX}");
-    wrong.require("reference_id", Reference::new(id), &description)
+    let field = format!("{prefix}reference_id");
+    wrong.require(&field, Reference::new(id), &description)
 }
 
-fn read_key(text: &str, wrong: &mut Violations) -> Option<IdempotencyKey> {
+fn read_key(prefix: &str, text: &str, wrong: &mut Violations) -> Option<IdempotencyKey> {
     let description = format!("must have 1 to {KEY_BYTES_MAX} bytes, no control characters");
-    wrong.require("idempotency_key", IdempotencyKey::new(text), &description)
+    let field = format!("{prefix}idempotency_key");
+    wrong.require(&field, IdempotencyKey::new(text), &description)
 }
 
 fn read_optional_key(text: &str, wrong: &mut Violations) -> Option<IdempotencyKey> {
     if text.is_empty() {
         None
     } else {
-        read_key(text, wrong)
+        read_key("", text, wrong)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use api::Reply;
 use api::inventory::v1 as wire;
+use platform::error::{Class, Classify};
 use types::{Code, Locale};
 
 use crate::domain::{Line, Refusal, Stock};
@@ -68,6 +69,21 @@ pub(super) fn batch_deducted(
         }
         Err(error) => Err(error),
     }
+}
+
+/// What `DeductBatches` answers to one batch; an error where the whole call has no answer.
+pub(super) fn one_of_batches(
+    locale: Locale,
+    result: Result<Vec<Stock>, InventoryError>,
+) -> Result<wire::BatchDeductStockResponse, InventoryError> {
+    batch_deducted(locale, result).or_else(|error| match error.class() {
+        Class::Refused(code) => Ok(wire::BatchDeductStockResponse::refused(
+            code.number(),
+            api::message(code, locale),
+        )),
+        // Whatever became of this one, the others may have been carried out.
+        _ => Err(InventoryError::SomeUnanswered(Box::new(error))),
+    })
 }
 
 fn insufficient<R: Reply>(locale: Locale) -> R {

@@ -5,6 +5,7 @@ mod encode;
 
 use api::inventory::v1 as wire;
 use api::inventory::v1::inventory_service_server::InventoryService;
+use futures::future::join_all;
 use platform::context::CallContext;
 use platform::error::{Repeat, respond};
 use tonic::{Request, Response, Status};
@@ -96,6 +97,18 @@ impl InventoryService for Grpc {
             &context,
             Repeat::Safe,
             self.batch_deduct(&context, &request.into_inner()).await,
+        )
+    }
+
+    async fn deduct_batches(
+        &self,
+        request: Request<wire::DeductBatchesRequest>,
+    ) -> Result<Response<wire::DeductBatchesResponse>, Status> {
+        let context = CallContext::of(&request);
+        respond(
+            &context,
+            Repeat::Safe,
+            self.deduct_each(&context, &request.into_inner()).await,
         )
     }
 
@@ -199,6 +212,25 @@ impl Grpc {
         let deduct = decode::batch_deduct(request)?;
         let result = self.inventory.batch_deduct_stock(context, deduct).await;
         encode::batch_deducted(context.locale, result)
+    }
+
+    async fn deduct_each(
+        &self,
+        context: &CallContext,
+        request: &wire::DeductBatchesRequest,
+    ) -> Result<wire::DeductBatchesResponse, InventoryError> {
+        let deducts = decode::batches(request)?;
+        let outcomes = deducts
+            .into_iter()
+            .map(|deduct| self.inventory.batch_deduct_stock(context, deduct));
+        let outcomes = join_all(outcomes).await.into_iter();
+        let replies = outcomes
+            .map(|outcome| encode::one_of_batches(context.locale, outcome))
+            .collect::<Result<_, _>>()?;
+        Ok(wire::DeductBatchesResponse {
+            replies,
+            ..Default::default()
+        })
     }
 
     async fn batch_release(

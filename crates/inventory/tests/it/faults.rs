@@ -103,6 +103,23 @@ async fn an_unknown_outcome_invites_to_repeat_only_where_that_is_safe() {
 }
 
 #[tokio::test]
+async fn where_one_of_many_has_no_answer_nobody_says_that_nothing_happened() {
+    let (_server, mut client) = serve(Err(unavailable()), unavailable()).await;
+    let batch = |key: &str| wire::StockBatch {
+        idempotency_key: key.to_owned(),
+        reference_id: 1,
+        items: batch_of(&[(1, 1)], 1, key).items,
+    };
+    let batches = wire::DeductBatchesRequest {
+        batches: vec![batch("a"), batch("b")],
+    };
+    let status = client.deduct_batches(batches).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(may_be_repeated(&status), "{status}");
+    assert!(status.message().contains("not known"), "{status}");
+}
+
+#[tokio::test]
 async fn a_store_out_of_reach_did_nothing_so_that_everything_may_be_repeated() {
     let (_server, mut client) = serve(Err(unavailable()), unavailable()).await;
     let mut failed: Vec<Status> = fail_all_changes(&client)

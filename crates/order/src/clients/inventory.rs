@@ -1,26 +1,32 @@
 use api::inventory::v1::inventory_service_client::InventoryServiceClient;
 use api::inventory::v1::{
-    BatchDeductStockRequest, BatchDeductStockResponse, BatchReleaseStockRequest,
-    CommitStockRequest, GetStockRequest, StockItem,
+    BatchDeductStockResponse, BatchReleaseStockRequest, CommitStockRequest, GetStockRequest,
+    StockBatch, StockItem,
 };
 use async_trait::async_trait;
 use platform::context::CallContext;
 use platform::net::{CallError, Transport, call};
 use types::{BookId, Code, OrderId, OrderNo};
 
+use super::carpool::Carpool;
 use super::{CALL_LIMIT, Deduction, Effect, InventoryClient, Unanswered, nonsense, unanswered};
 use crate::domain::Line;
 
 const SERVICE: &str = "inventory";
 
-/// The inventory over gRPC.
-#[derive(Clone)]
-pub struct InventoryGrpc(InventoryServiceClient<Transport>);
+/// The inventory over gRPC, asked once for the stock of all orders that are made at the same moment.
+pub struct InventoryGrpc {
+    client: InventoryServiceClient<Transport>,
+    carpool: Carpool,
+}
 
 impl InventoryGrpc {
     /// The inventory behind `transport`.
     pub fn new(transport: Transport) -> Self {
-        Self(InventoryServiceClient::new(transport))
+        Self {
+            client: InventoryServiceClient::new(transport),
+            carpool: Carpool::default(),
+        }
     }
 }
 
@@ -37,17 +43,12 @@ impl InventoryClient for InventoryGrpc {
             book_id: line.book_id.get(),
             quantity: line.quantity.get(),
         };
-        let message = BatchDeductStockRequest {
+        let batch = StockBatch {
             idempotency_key: order_no.to_string(),
             reference_id: order_id.get(),
             items: lines.iter().map(item).collect(),
         };
-        let mut client = self.0.clone();
-        let reply = call(context, CALL_LIMIT, message, |request| async move {
-            client.batch_deduct_stock(request).await
-        })
-        .await;
-        match reply {
+        match self.carpool.deduct(&self.client, context, batch).await {
             Ok(reply) => deduction(&reply),
             Err(CallError::Rejected(status)) => Deduction::Refused(status.to_string()),
             Err(error @ CallError::Unknown { .. }) => {
@@ -60,7 +61,7 @@ impl InventoryClient for InventoryGrpc {
         let message = GetStockRequest {
             book_id: book.get(),
         };
-        let mut client = self.0.clone();
+        let mut client = self.client.clone();
         let reply = call(context, CALL_LIMIT, message, |request| async move {
             client.get_stock(request).await
         })
@@ -80,7 +81,7 @@ impl InventoryClient for InventoryGrpc {
         let message = BatchReleaseStockRequest {
             idempotency_key: order_no.to_string(),
         };
-        let mut client = self.0.clone();
+        let mut client = self.client.clone();
         let reply = call(context, CALL_LIMIT, message, |request| async move {
             client.batch_release_stock(request).await
         })
@@ -92,7 +93,7 @@ impl InventoryClient for InventoryGrpc {
         let message = CommitStockRequest {
             idempotency_key: order_no.to_string(),
         };
-        let mut client = self.0.clone();
+        let mut client = self.client.clone();
         let reply = call(context, CALL_LIMIT, message, |request| async move {
             client.commit_stock(request).await
         })

@@ -3,6 +3,7 @@
 //! The result of a call is one of three in the type: done, refused for certain, or unknown. Only
 //! unknown may be asked again as it is, and nothing here ever turns it into one of the others.
 
+mod carpool;
 mod catalog;
 mod inventory;
 mod payment;

@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod carpool;
 mod expiry;
 mod fakes;
 mod feed;

@@ -192,7 +192,9 @@ fn may_come_twice(path: &str, message: &[u8]) -> bool {
             .is_some_and(|release| !release.idempotency_key.is_empty()),
         // A deduction that was refused leaves nothing behind, not even a fence; its order goes without
         // a trace. Only its sender repeats it, and then knows that a copy may still come.
-        "BatchDeductStock" | "PublishBook" | "UpdateBook" | "WatchPayments" => false,
+        "DeductBatches" | "BatchDeductStock" | "PublishBook" | "UpdateBook" | "WatchPayments" => {
+            false
+        }
         _ => true,
     }
 }

@@ -4,6 +4,7 @@ mod batch_deduct_stock;
 mod batch_get_stock;
 mod batch_release_stock;
 mod commit_stock;
+mod deduct_batches;
 mod deduct_stock;
 mod get_stock;
 mod release_stock;
@@ -37,6 +38,7 @@ pub(crate) fn cells() -> Vec<Cell> {
         deduct_stock::cells(),
         release_stock::cells(),
         batch_deduct_stock::cells(),
+        deduct_batches::cells(),
         batch_release_stock::cells(),
         commit_stock::cells(),
     ]

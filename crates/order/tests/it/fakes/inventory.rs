@@ -21,7 +21,7 @@ pub(crate) struct FakeInventory {
     pub(crate) looking: Notify,
     pub(crate) go_on: Notify,
     stock: Mutex<Stocks>,
-    delayed: Mutex<Vec<BatchDeductStockRequest>>,
+    delayed: Mutex<Vec<StockBatch>>,
 }
 
 #[derive(Debug, Default)]
@@ -31,10 +31,11 @@ struct Stocks {
     committed: BTreeMap<String, Vec<StockItem>>,
     /// How often each was released.
     released: BTreeMap<String, usize>,
+    knows_the_contract_alone: bool,
 }
 
 impl Stocks {
-    fn deduct(&mut self, request: &BatchDeductStockRequest) -> BatchDeductStockResponse {
+    fn deduct(&mut self, request: &StockBatch) -> BatchDeductStockResponse {
         let key = &request.idempotency_key;
         if self.released.contains_key(key) {
             return BatchDeductStockResponse::refused(40904, String::new());
@@ -91,7 +92,7 @@ impl FakeInventory {
             book_id: *book_id,
             quantity: *quantity,
         };
-        let request = BatchDeductStockRequest {
+        let request = StockBatch {
             idempotency_key: order_no.to_owned(),
             reference_id: 1,
             items: lines.iter().map(item).collect(),
@@ -133,6 +134,28 @@ impl FakeInventory {
             .collect()
     }
 
+    /// Has it know no method that is not in the contract.
+    pub(crate) fn keep_to_the_contract(&self) {
+        lock(&self.stock).knows_the_contract_alone = true;
+    }
+
+    /// What one call is answered, and how that is to be delivered.
+    async fn deduct_as_told(
+        &self,
+        batches: Vec<StockBatch>,
+    ) -> Result<(Act, Vec<BatchDeductStockResponse>), Status> {
+        let act = self.deducts.act().await?;
+        if act == Act::Delay {
+            lock(&self.delayed).extend(batches);
+            return Err(lost());
+        }
+        let replies = batches.iter().map(|batch| match act {
+            Act::Refuse(code) => BatchDeductStockResponse::refused(code, "no".to_owned()),
+            _ => lock(&self.stock).deduct(batch),
+        });
+        Ok((act, replies.collect()))
+    }
+
     pub(crate) fn transport(self: &Arc<Self>) -> Transport {
         Transport::new(InventoryServiceServer::from_arc(Arc::clone(self)))
     }
@@ -145,20 +168,28 @@ impl InventoryService for FakeInventory {
         request: Request<BatchDeductStockRequest>,
     ) -> Result<Response<BatchDeductStockResponse>, Status> {
         let request = request.into_inner();
-        match self.deducts.act().await? {
-            Act::Refuse(code) => deliver(
-                Act::Serve,
-                BatchDeductStockResponse::refused(code, "no".to_owned()),
-            ),
-            Act::Delay => {
-                lock(&self.delayed).push(request);
-                Err(lost())
-            }
-            act => {
-                let reply = lock(&self.stock).deduct(&request);
-                deliver(act, reply)
-            }
+        let batch = StockBatch {
+            idempotency_key: request.idempotency_key,
+            reference_id: request.reference_id,
+            items: request.items,
+        };
+        let (act, mut replies) = self.deduct_as_told(vec![batch]).await?;
+        deliver(act, replies.remove(0))
+    }
+
+    async fn deduct_batches(
+        &self,
+        request: Request<DeductBatchesRequest>,
+    ) -> Result<Response<DeductBatchesResponse>, Status> {
+        if lock(&self.stock).knows_the_contract_alone {
+            return Err(Status::unimplemented("no such method"));
         }
+        let (act, replies) = self.deduct_as_told(request.into_inner().batches).await?;
+        let reply = DeductBatchesResponse {
+            replies,
+            ..Default::default()
+        };
+        deliver(act, reply)
     }
 
     async fn batch_release_stock(

@@ -80,6 +80,11 @@ impl Script {
         self.state().then = act;
     }
 
+    /// Drops the acts that no call has met yet.
+    pub(crate) fn forget(&self) {
+        self.state().acts.clear();
+    }
+
     /// How many calls there were.
     pub(crate) fn calls(&self) -> usize {
         self.state().calls

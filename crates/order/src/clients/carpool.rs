@@ -1,0 +1,171 @@
+//! Deductions of orders that are made at the same moment share a call.
+
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use api::inventory::v1::inventory_service_client::InventoryServiceClient;
+use api::inventory::v1::{
+    BatchDeductStockRequest, BatchDeductStockResponse, DeductBatchesRequest, StockBatch,
+};
+use futures::future::join_all;
+use platform::context::CallContext;
+use platform::deadline::Deadline;
+use platform::huddle::gather;
+use platform::net::{CallError, Transport, call};
+use tokio::sync::oneshot;
+
+use super::CALL_LIMIT;
+
+/// The most batches that one call may carry.
+const BATCHES_MAX: usize = 128;
+
+type Reply = Result<BatchDeductStockResponse, CallError>;
+
+/// The batches that wait for a call. Whoever finds nobody waiting makes it, for all who come along; whoever is alone
+/// asks by `BatchDeductStock`, and so does each where an inventory does not know the call for many.
+///
+/// A call without an answer leaves all of them in doubt. So only those go together whose patience is as long as a
+/// call may take: none of them ends it before the others would have.
+#[derive(Debug, Default)]
+pub(super) struct Carpool {
+    waiting: Mutex<Vec<Rider>>,
+}
+
+#[derive(Debug)]
+struct Rider {
+    batch: StockBatch,
+    answer: oneshot::Sender<Reply>,
+}
+
+impl Carpool {
+    /// What the inventory answers to `batch`.
+    pub(super) async fn deduct(
+        &self,
+        client: &InventoryServiceClient<Transport>,
+        context: &CallContext,
+        batch: StockBatch,
+    ) -> Reply {
+        if context.deadline.remaining() < CALL_LIMIT {
+            return deduct_alone(client, context, batch).await;
+        }
+        let (answer, reply) = oneshot::channel();
+        if let Some(driver) = self.join(Rider { batch, answer }) {
+            gather(|| self.lock().len()).await;
+            let mut riders = driver.leave();
+            let context = CallContext {
+                deadline: Deadline::after(CALL_LIMIT),
+                ..context.clone()
+            };
+            let mut calls = Vec::new();
+            while !riders.is_empty() {
+                let rest = riders.split_off(riders.len().min(BATCHES_MAX));
+                calls.push(drive(client, &context, mem::replace(&mut riders, rest)));
+            }
+            join_all(calls).await;
+        }
+        // Nothing comes where the driver is gone: it may have been carried out.
+        reply.await.unwrap_or_else(|_| Err(no_reply()))
+    }
+
+    /// Whoever finds nobody waiting drives.
+    fn join(&self, rider: Rider) -> Option<Driver<'_>> {
+        let mut waiting = self.lock();
+        waiting.push(rider);
+        (waiting.len() == 1).then(|| Driver(self))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Rider>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Who makes the call for all that wait. Where that one goes away before, nobody of them waits in vain.
+struct Driver<'c>(&'c Carpool);
+
+impl Driver<'_> {
+    /// All that wait now. Whoever comes later has another driver.
+    fn leave(self) -> Vec<Rider> {
+        let riders = mem::take(&mut *self.0.lock());
+        mem::forget(self);
+        riders
+    }
+}
+
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        self.0.lock().clear();
+    }
+}
+
+async fn drive(
+    client: &InventoryServiceClient<Transport>,
+    context: &CallContext,
+    riders: Vec<Rider>,
+) {
+    let (batches, answers): (Vec<_>, Vec<_>) = riders
+        .into_iter()
+        .map(|rider| (rider.batch, rider.answer))
+        .unzip();
+    let replies = deduct_all(client, context, batches).await;
+    for (answer, reply) in answers.into_iter().zip(replies) {
+        // Who went away does not want to know.
+        drop(answer.send(reply));
+    }
+}
+
+/// A reply to each of `batches`.
+async fn deduct_all(
+    client: &InventoryServiceClient<Transport>,
+    context: &CallContext,
+    batches: Vec<StockBatch>,
+) -> Vec<Reply> {
+    let len = batches.len();
+    if len > 1 {
+        match deduct_together(client, context, batches.clone()).await {
+            Ok(replies) if replies.len() == len => return replies.into_iter().map(Ok).collect(),
+            Ok(_) => return vec![Err(no_reply()); len],
+            Err(error @ CallError::Unknown { .. }) => return vec![Err(error); len],
+            // For certain nothing of it was carried out.
+            Err(CallError::Rejected(_)) => {}
+        }
+    }
+    let alone = batches.into_iter();
+    join_all(alone.map(|batch| deduct_alone(client, context, batch))).await
+}
+
+async fn deduct_together(
+    client: &InventoryServiceClient<Transport>,
+    context: &CallContext,
+    batches: Vec<StockBatch>,
+) -> Result<Vec<BatchDeductStockResponse>, CallError> {
+    let mut client = client.clone();
+    let message = DeductBatchesRequest { batches };
+    let reply = call(context, CALL_LIMIT, message, |request| async move {
+        client.deduct_batches(request).await
+    });
+    reply.await.map(|reply| reply.replies)
+}
+
+async fn deduct_alone(
+    client: &InventoryServiceClient<Transport>,
+    context: &CallContext,
+    batch: StockBatch,
+) -> Reply {
+    let mut client = client.clone();
+    let message = BatchDeductStockRequest {
+        idempotency_key: batch.idempotency_key,
+        reference_id: batch.reference_id,
+        items: batch.items,
+    };
+    call(context, CALL_LIMIT, message, |request| async move {
+        client.batch_deduct_stock(request).await
+    })
+    .await
+}
+
+fn no_reply() -> CallError {
+    CallError::Unknown {
+        reason: "an answer that is none to each batch".to_owned(),
+        late: false,
+    }
+}
