@@ -14,7 +14,7 @@ use api::catalog::v1::{
 use api::inventory::v1::{
     BatchDeductStockRequest, BatchGetStockRequest, BatchReleaseStockRequest, CommitStockRequest,
     DeductBatchesRequest, DeductStockRequest, ReleaseStockRequest, RestockInventoryRequest, Stock,
-    StockBatch, StockItem,
+    StockItem,
 };
 use api::order::v1::{CompleteOrderRequest, ListOrdersRequest, Order, ShipOrderRequest};
 use api::payment::v1::{Payment, RefundRequest};
@@ -137,13 +137,9 @@ async fn stock_story(clients: &Clients, post: &mut Post) -> anyhow::Result<()> {
     };
     post.deliver(clients, commit, 0, 0).await?;
     // Many in one call: one of them is released afterwards, one leaves.
-    let many = [batch("m-released", 3), batch("m-committed", 1)].map(|batch| StockBatch {
-        idempotency_key: batch.idempotency_key,
-        reference_id: batch.reference_id,
-        items: batch.items,
-    });
+    let many = [batch("m-released", 3), batch("m-committed", 1)];
     let many = DeductBatchesRequest {
-        batches: many.into(),
+        batches: many.map(Into::into).into(),
     };
     post.deliver(clients, many, 0, 0).await?;
     let release_all = BatchReleaseStockRequest {

@@ -16,6 +16,7 @@
 //!
 //! Without the variable the same test fails where `src/gen` is not what the `.proto` files say.
 
+mod batches;
 mod codec;
 mod generated;
 mod messages;

@@ -6,7 +6,7 @@ use api::catalog::v1::{Book, PublishBookRequest, UnpublishBookRequest, UpdateBoo
 use api::inventory::v1::{
     BatchDeductStockRequest, BatchDeductStockResponse, BatchReleaseStockRequest,
     CommitStockRequest, DeductBatchesRequest, DeductStockRequest, ReleaseStockRequest,
-    RestockInventoryRequest, StockBatch, StockItem,
+    RestockInventoryRequest, StockItem,
 };
 use api::order::v1::{
     CancelOrderRequest, CompleteOrderRequest, CreateOrderItem, CreateOrderRequest, PayOrderRequest,
@@ -443,13 +443,8 @@ fn charge(order_id: u64, amount: i64) -> PayRequest {
 }
 
 fn batches(batches: impl IntoIterator<Item = BatchDeductStockRequest>) -> DeductBatchesRequest {
-    let batch = |batch: BatchDeductStockRequest| StockBatch {
-        idempotency_key: batch.idempotency_key,
-        reference_id: batch.reference_id,
-        items: batch.items,
-    };
     DeductBatchesRequest {
-        batches: batches.into_iter().map(batch).collect(),
+        batches: batches.into_iter().map(Into::into).collect(),
     }
 }
 

@@ -105,11 +105,7 @@ async fn an_unknown_outcome_invites_to_repeat_only_where_that_is_safe() {
 #[tokio::test]
 async fn where_one_of_many_has_no_answer_nobody_says_that_nothing_happened() {
     let (_server, mut client) = serve(Err(unavailable()), unavailable()).await;
-    let batch = |key: &str| wire::StockBatch {
-        idempotency_key: key.to_owned(),
-        reference_id: 1,
-        items: batch_of(&[(1, 1)], 1, key).items,
-    };
+    let batch = |key: &str| batch_of(&[(1, 1)], 1, key).into();
     let batches = wire::DeductBatchesRequest {
         batches: vec![batch("a"), batch("b")],
     };

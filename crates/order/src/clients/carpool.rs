@@ -152,11 +152,7 @@ async fn deduct_alone(
     batch: StockBatch,
 ) -> Reply {
     let mut client = client.clone();
-    let message = BatchDeductStockRequest {
-        idempotency_key: batch.idempotency_key,
-        reference_id: batch.reference_id,
-        items: batch.items,
-    };
+    let message = BatchDeductStockRequest::from(batch);
     call(context, CALL_LIMIT, message, |request| async move {
         client.batch_deduct_stock(request).await
     })

@@ -1,9 +1,7 @@
 //! The cells of `DeductBatches`.
 
 use anyhow::ensure;
-use api::inventory::v1::{
-    BatchDeductStockRequest, BatchDeductStockResponse, DeductBatchesRequest, StockBatch,
-};
+use api::inventory::v1::{BatchDeductStockRequest, BatchDeductStockResponse, DeductBatchesRequest};
 use bookstore_e2e::Clients;
 
 use super::{CONFLICT, FENCED, SHORT, batch_of, release_all_of, settle, twice};
@@ -22,13 +20,8 @@ pub(super) fn cells() -> Vec<Cell> {
 }
 
 fn request(batches: impl IntoIterator<Item = BatchDeductStockRequest>) -> DeductBatchesRequest {
-    let batch = |batch: BatchDeductStockRequest| StockBatch {
-        idempotency_key: batch.idempotency_key,
-        reference_id: batch.reference_id,
-        items: batch.items,
-    };
     DeductBatchesRequest {
-        batches: batches.into_iter().map(batch).collect(),
+        batches: batches.into_iter().map(Into::into).collect(),
     }
 }
 

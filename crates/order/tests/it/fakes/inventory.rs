@@ -167,12 +167,7 @@ impl InventoryService for FakeInventory {
         &self,
         request: Request<BatchDeductStockRequest>,
     ) -> Result<Response<BatchDeductStockResponse>, Status> {
-        let request = request.into_inner();
-        let batch = StockBatch {
-            idempotency_key: request.idempotency_key,
-            reference_id: request.reference_id,
-            items: request.items,
-        };
+        let batch = request.into_inner().into();
         let (act, mut replies) = self.deduct_as_told(vec![batch]).await?;
         deliver(act, replies.remove(0))
     }
