@@ -45,7 +45,9 @@ impl Carpool {
         context: &CallContext,
         batch: StockBatch,
     ) -> Reply {
-        if context.deadline.remaining() < CALL_LIMIT {
+        // Taken before the others come along: whoever does has at least as long.
+        let call_ends = Deadline::after(CALL_LIMIT);
+        if context.deadline < call_ends {
             return deduct_alone(client, context, batch).await;
         }
         let (answer, reply) = oneshot::channel();
@@ -53,7 +55,7 @@ impl Carpool {
             gather(|| self.lock().len()).await;
             let mut riders = driver.leave();
             let context = CallContext {
-                deadline: Deadline::after(CALL_LIMIT),
+                deadline: call_ends,
                 ..context.clone()
             };
             let mut calls = Vec::new();

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::join_all;
-use order::clients::{Deduction, InventoryClient, InventoryGrpc};
+use futures::future::{join, join_all};
+use order::clients::{CALL_LIMIT, Deduction, InventoryClient, InventoryGrpc};
 use order::domain::Line;
 use platform::context::CallContext;
+use tokio::time::Instant;
 use types::{BookId, OrderId, OrderNo, Quantity, UnixMillis};
 
 use crate::fakes::{Act, FakeInventory};
@@ -130,6 +131,26 @@ async fn where_the_driver_goes_away_nobody_waits_in_vain() {
     // The act that was meant for the call that was never made.
     fake.deducts.forget();
     assert_eq!(deduct(&client, PATIENT, 3, PLENTY).await, Deduction::Held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_given_up_before_anybodys_deadline_however_long_others_took_to_come_along() {
+    let (fake, client) = inventory();
+    fake.deducts.always(Act::Hang);
+    let begun = Instant::now();
+    let asked = [1, 2].map(|id| deduct(&client, CALL_LIMIT, id, PLENTY));
+    let held_up = tokio::time::advance(Duration::from_secs(2));
+    let (answers, ()) = join(join_all(asked), held_up).await;
+    for answer in answers {
+        assert!(matches!(answer, Deduction::Unknown(_)), "{answer:?}");
+    }
+    // The clock stands still but for those who wait for it.
+    let waited = begun.elapsed();
+    assert!(
+        waited < CALL_LIMIT + Duration::from_millis(100),
+        "{waited:?}"
+    );
+    assert_eq!(fake.deducts.calls(), 1);
 }
 
 #[tokio::test]
