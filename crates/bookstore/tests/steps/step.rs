@@ -73,10 +73,11 @@ impl Method {
     }
 
     /// The calls that order makes.
-    pub(crate) const UPSTREAM: [Self; 9] = [
+    pub(crate) const UPSTREAM: [Self; 10] = [
         Self::BatchGetBooks,
         Self::GetStock,
         Self::BatchDeductStock,
+        Self::DeductBatches,
         Self::BatchReleaseStock,
         Self::CommitStock,
         Self::Pay,

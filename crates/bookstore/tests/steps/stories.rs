@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::anyhow;
 use api::catalog::v1::{Book, PublishBookRequest, UnpublishBookRequest, UpdateBookRequest};
 use api::inventory::v1::{
     BatchDeductStockRequest, BatchDeductStockResponse, BatchReleaseStockRequest,
@@ -13,7 +14,7 @@ use api::order::v1::{
     ShipOrderRequest,
 };
 use api::payment::v1::{PayRequest, RefundRequest};
-use futures::future::LocalBoxFuture;
+use futures::future::{LocalBoxFuture, join};
 use order::domain::REFUSALS_MAX;
 
 use crate::plan::{Extent, Fault, Treatment};
@@ -101,6 +102,16 @@ pub(crate) const STORIES: &[Story] = &[
                 1
             )]
         )
+    },
+    story!(two_order_at_once),
+    Story {
+        ends_the_same: false,
+        ..story!(two_order_at_once_without_keys)
+    },
+    Story {
+        // Whoever is called off has held the last copy meanwhile.
+        ends_the_same: false,
+        ..story!(two_want_the_last_copy_at_once)
     },
     story!(the_order_service_restarts),
     story!(
@@ -338,6 +349,36 @@ async fn an_intent_is_left_to_recovery(shop: &Shop) -> Result<(), Stop> {
     an_order_has_no_key(shop).await
 }
 
+/// Their orders share a call to inventory.
+async fn two_order_at_once(shop: &Shop) -> Result<(), Stop> {
+    let one = place_under("one-of-two", shop);
+    let other = place_under("other-of-two", shop);
+    let (one, other) = join(one, other).await;
+    one.and(other).map(drop)
+}
+
+async fn two_order_at_once_without_keys(shop: &Shop) -> Result<(), Stop> {
+    let one = shop.try_once(order(&[(1, 2), (2, 1)], ""));
+    let other = shop.try_once(order(&[(2, 1)], ""));
+    let (one, other) = join(one, other).await;
+    one.and(other)?;
+    shop.until_no_intent_is_open().await
+}
+
+async fn two_want_the_last_copy_at_once(shop: &Shop) -> Result<(), Stop> {
+    let want = |key| {
+        shop.until(order(&[(3, 1)], key), |reply| {
+            [0, SHORT].contains(&reply.code)
+        })
+    };
+    let (one, other) = join(want("last-for-one"), want("last-for-other")).await;
+    let is_made = [one?.code, other?.code].map(|code| code == 0);
+    if is_made == [true, true] {
+        return Err(anyhow!("the last copy was sold twice").into());
+    }
+    Ok(())
+}
+
 async fn the_order_service_restarts(shop: &Shop) -> Result<(), Stop> {
     let placed = place(shop).await?;
     shop.restart_order().await;
@@ -383,7 +424,11 @@ struct Placed {
 
 /// Two copies of the first book and one of the second.
 async fn place(shop: &Shop) -> Result<Placed, Stop> {
-    let reply = shop.done(order(&[(1, 2), (2, 1)], "an-order")).await?;
+    place_under("an-order", shop).await
+}
+
+async fn place_under(key: &str, shop: &Shop) -> Result<Placed, Stop> {
+    let reply = shop.done(order(&[(1, 2), (2, 1)], key)).await?;
     shop.note(
         &reply.order_no,
         &[PENDING, PAID, SHIPPED, COMPLETED, CANCELLED],

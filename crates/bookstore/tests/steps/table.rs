@@ -58,7 +58,9 @@ impl Part {
                 _ => Self::Shelf,
             },
             Step::Upstream(method) => match method {
-                Method::GetStock | Method::BatchDeductStock => Self::Deducting,
+                Method::GetStock | Method::BatchDeductStock | Method::DeductBatches => {
+                    Self::Deducting
+                }
                 Method::BatchReleaseStock | Method::CommitStock => Self::Releasing,
                 Method::Pay | Method::GetPaymentStatus => Self::Paying,
                 Method::Refund | Method::WatchPayments => Self::Refunding,
