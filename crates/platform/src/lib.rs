@@ -30,5 +30,6 @@ pub mod tasks;
 pub mod telemetry;
 mod tls;
 pub mod turn;
+mod url_text;
 
 pub use error::StartError;

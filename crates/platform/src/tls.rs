@@ -12,6 +12,8 @@ use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use crate::url_text::take_path;
+
 const PARAMETER: &str = "ssl-ca";
 
 /// Names the one TLS provider of the process; who named it first does not matter.
@@ -19,27 +21,9 @@ pub(crate) fn name_provider() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
-/// Takes `ssl-ca=FILE` out of a URL, whose readers do not know it; the path stands in it as it is.
+/// Takes `ssl-ca=FILE` out of a URL, whose readers do not know it.
 pub(crate) fn split_ca(url: &str) -> Result<(String, Option<PathBuf>), String> {
-    let Some((place, parameters)) = url.split_once('?') else {
-        return Ok((url.to_owned(), None));
-    };
-    let (mut others, mut ca) = (Vec::new(), None);
-    for parameter in parameters.split('&') {
-        match parameter.split_once('=') {
-            Some((PARAMETER, "")) => {
-                return Err(format!("{PARAMETER} must name a file of certificates"));
-            }
-            Some((PARAMETER, path)) => ca = Some(PathBuf::from(path)),
-            _ => others.push(parameter),
-        }
-    }
-    let url = if others.is_empty() {
-        place.to_owned()
-    } else {
-        format!("{place}?{}", others.join("&"))
-    };
-    Ok((url, ca))
+    take_path(url, PARAMETER, "a file of certificates")
 }
 
 /// Reads the certificates of an authority.
@@ -100,29 +84,6 @@ fn describe(error: &rustls::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_authority_is_taken_out_of_a_url() {
-        let cases = [
-            ("mysql://h/d", "mysql://h/d", None),
-            ("mysql://h/d?a=1", "mysql://h/d?a=1", None),
-            (
-                "mysql://h/d?ssl-ca=/x/ca.pem",
-                "mysql://h/d",
-                Some("/x/ca.pem"),
-            ),
-            (
-                "mysql://h/d?a=1&ssl-ca=ca&b=2",
-                "mysql://h/d?a=1&b=2",
-                Some("ca"),
-            ),
-        ];
-        for (url, rest, ca) in cases {
-            let split = split_ca(url).unwrap();
-            assert_eq!(split, (rest.to_owned(), ca.map(PathBuf::from)), "{url}");
-        }
-        assert!(split_ca("mysql://h/d?ssl-ca=").is_err());
-    }
 
     #[test]
     fn a_file_without_certificates_is_named() {

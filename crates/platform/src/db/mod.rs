@@ -34,8 +34,6 @@ use mysql::{Found, Mysql};
 use sqlite::Sqlite;
 use url::Place;
 
-pub(crate) use url::{CUT_PASSWORD, cuts_password, without_password};
-
 /// How often a unit of work is tried whose keys others insert as well.
 const KEYED_TRIES_MAX: u32 = 3;
 

@@ -6,10 +6,12 @@ use serde::Deserialize;
 
 use super::DbError;
 use crate::tls::split_ca;
+use crate::url_text::{CUT_PASSWORD, cuts_password, take_path, without_password};
 
 /// Where a service's database is: `sqlite://PATH`, relative to the working directory, or
 /// `mysql://USER:PASSWORD@HOST:PORT/DATABASE`, to which `?require_ssl=true` adds TLS by a public
-/// authority and `?ssl-ca=FILE` TLS by a private one.
+/// authority and `?ssl-ca=FILE` TLS by a private one; with `?socket=PATH` the server is on this machine and
+/// listens there, whatever its host and port.
 ///
 /// Shown without its password, to people and in logs.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -31,6 +33,8 @@ pub(super) struct MysqlUrl {
     pub(super) driver: String,
     /// The certificates of the only authority that is trusted; TLS is then required.
     pub(super) ca: Option<PathBuf>,
+    /// The Unix socket of a server on this machine, in place of its host and port.
+    pub(super) socket: Option<PathBuf>,
 }
 
 impl DatabaseUrl {
@@ -72,6 +76,7 @@ impl FromStr for DatabaseUrl {
             }
             Some(("mysql", _)) => {
                 let (driver, ca) = split_ca(text)?;
+                let (driver, socket) = take_path(&driver, "socket", "a server's Unix socket")?;
                 // The driver would read a part of the password as a port, a name or a parameter, and tell it.
                 if driver
                     .split_once("://")
@@ -82,9 +87,12 @@ impl FromStr for DatabaseUrl {
                 // The driver's mistakes repeat names of parameters, decoded.
                 let options = mysql_async::Opts::from_url(&driver)
                     .map_err(|error| error.to_string().replace(char::is_control, " "))?;
+                if socket.is_some() && (ca.is_some() || options.ssl_opts().is_some()) {
+                    return Err("socket needs no TLS: it does not leave this machine".to_owned());
+                }
                 match options.db_name() {
                     Some(name) if !name.is_empty() => {
-                        Ok(Self(Place::Mysql(MysqlUrl { driver, ca })))
+                        Ok(Self(Place::Mysql(MysqlUrl { driver, ca, socket })))
                     }
                     _ => Err(
                         "must name a database: mysql://USER:PASSWORD@HOST:PORT/DATABASE".to_owned(),
@@ -121,37 +129,6 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// What is wrong with a URL that [`cuts_password`].
-pub(crate) const CUT_PASSWORD: &str =
-    "must have /, ? and # in a password written as %2F, %3F and %23";
-
-/// Whether what stands behind `://` has an `@` after the end of the authority: the rest of a password that
-/// holds a character which ends the authority.
-pub(crate) fn cuts_password(rest: &str) -> bool {
-    rest.split_once(['/', '?', '#'])
-        .is_some_and(|(_, after)| after.contains('@'))
-}
-
-/// `mysql://user:***@host/name`; parameters, which may name secrets too, are left out.
-pub(crate) fn without_password(url: &str) -> String {
-    let url = url.split('?').next().unwrap_or_default();
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return "***".to_owned();
-    };
-    match rest.rsplit_once('@') {
-        None => url.to_owned(),
-        Some((credentials, place)) => {
-            let user = credentials.split(':').next().unwrap_or_default();
-            let secret = if credentials.contains(':') {
-                ":***"
-            } else {
-                ""
-            };
-            format!("{scheme}://{user}{secret}@{place}")
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +151,19 @@ mod tests {
                 Ok("mysql://a:***@h:1/d"),
             ),
             ("mysql://a:s3cret@h:1/d?ssl-ca=", Err("ssl-ca must name")),
+            (
+                "mysql://a:s3cret@h/d?socket=/run/mysqld/mysqld.sock",
+                Ok("mysql://a:***@h/d"),
+            ),
+            ("mysql://a:s3cret@h/d?socket=", Err("socket must name")),
+            (
+                "mysql://a:s3cret@h/d?socket=s&ssl-ca=ca.pem",
+                Err("socket needs no TLS"),
+            ),
+            (
+                "mysql://a:s3cret@h/d?require_ssl=true&socket=s",
+                Err("socket needs no TLS"),
+            ),
             ("mysql://a:s3cret@h:1/", Err("must name a database")),
             ("mysql://a:1?s3cret@h/d", Err("must have /, ? and #")),
             ("mysql://a:1/s3cret@h/d", Err("must have /, ? and #")),

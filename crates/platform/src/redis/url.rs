@@ -5,8 +5,8 @@ use std::str::FromStr;
 use redis::IntoConnectionInfo;
 use serde::Deserialize;
 
-use crate::db::{CUT_PASSWORD, cuts_password, without_password};
 use crate::tls::split_ca;
+use crate::url_text::{CUT_PASSWORD, cuts_password, without_password};
 
 /// What a URL must look like.
 const FORM: &str = "must be redis://[[USER]:PASSWORD@]HOST[:PORT][/NUMBER], or rediss:// for TLS";

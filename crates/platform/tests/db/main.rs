@@ -6,6 +6,7 @@
 
 mod counts;
 mod migrations;
+mod socket;
 mod turns;
 mod units;
 mod updates;

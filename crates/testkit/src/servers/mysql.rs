@@ -11,6 +11,8 @@ use super::process::{Tethered, find_program};
 use super::{left_out, tell};
 use crate::free_port;
 
+/// The name of a private server's Unix socket in its folder.
+const SOCKET: &str = "mysql.sock";
 /// How often a data folder is made at the most.
 const INSTALL_TRIES: u32 = 3;
 
@@ -189,6 +191,12 @@ impl MysqlServer {
         place.map_or("", |(_, address)| address)
     }
 
+    /// The Unix socket that it listens at as well; `None` where it is not ours.
+    pub fn socket(&self) -> Option<PathBuf> {
+        let private = self.private.as_ref()?;
+        Some(private.folder.path().join(SOCKET))
+    }
+
     /// The URL of the database `name` on this server.
     pub fn url(&self, name: &str) -> anyhow::Result<DatabaseUrl> {
         self.setting(name).parse().map_err(anyhow::Error::msg)
@@ -257,7 +265,7 @@ fn standard_arguments(folder: &Path, port: u16) -> [String; 10] {
         "--no-defaults".to_owned(),
         "--user=root".to_owned(),
         format!("--datadir={}", in_folder("data")),
-        format!("--socket={}", in_folder("mysql.sock")),
+        format!("--socket={}", in_folder(SOCKET)),
         format!("--pid-file={}", in_folder("pid")),
         format!("--port={port}"),
         "--bind-address=127.0.0.1".to_owned(),

@@ -35,7 +35,13 @@ pub(super) fn connecting(error: Error) -> DbError {
     }
     let server = match error {
         Error::Server(server) => server,
-        Error::Io(IoError::Io(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+        // A port that nobody listens at, or a socket; a socket that is not there.
+        Error::Io(IoError::Io(error))
+            if matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused | ErrorKind::NotFound
+            ) =>
+        {
             return DbError::Unavailable(format!("no server answers there: {error}"));
         }
         Error::Io(IoError::Io(error)) => return DbError::Unavailable(error.to_string()),

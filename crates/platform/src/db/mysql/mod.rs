@@ -243,6 +243,8 @@ fn options(url: &MysqlUrl) -> Result<OptsBuilder, DbError> {
     Ok(OptsBuilder::from_opts(options)
         .ssl_opts(ssl)
         .pool_opts(pool)
+        .socket(url.socket.as_deref().map(|path| path.display().to_string()))
+        // The one that a server names may belong to another server here, as where a container forwards its port.
         .prefer_socket(false)
         .tcp_nodelay(true)
         .tcp_keepalive(Some(Duration::from_secs(10)))
