@@ -296,6 +296,27 @@ async fn a_port_is_free_served_or_taken_by_another() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_metrics_page_whose_port_another_program_has_is_named() -> anyhow::Result<()> {
+    let squatter = TcpListener::bind(("127.0.0.1", 0))?;
+    let taken = squatter.local_addr()?;
+    let words = [
+        &taken.to_string()[..],
+        "taken by a program that is not a bookstore",
+    ];
+    let examined = Examined::new("telemetry.metrics", &taken.to_string(), 2).await?;
+    examined.says(&words)?;
+    examined.start_says(&[&taken.to_string()]).await?;
+    // The page of catalog by itself, three ports further.
+    let base = format!("127.0.0.1:{}", taken.port() - 3);
+    let examined = Examined::new("telemetry.metrics", &base, 2).await?;
+    let report = examined.shop.run(&["doctor"]).await?.stdout;
+    let bad = report.lines().find(|line| line.starts_with("BAD"));
+    let is_named = bad.is_some_and(|line| words.iter().all(|word| line.contains(word)));
+    ensure!(is_named, "{report}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_service_elsewhere_that_nobody_serves_is_named() -> anyhow::Result<()> {
     let keys = ["order.catalog", "order.inventory", "order.payment"];
     for key in keys {

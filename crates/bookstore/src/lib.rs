@@ -13,9 +13,11 @@ mod clients;
 mod commands;
 mod config;
 mod demo;
+mod health;
 mod import;
 mod load;
 mod registration;
+mod service;
 mod system;
 
 use std::io;
@@ -34,6 +36,9 @@ pub use import::{CsvBook, read_csv};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// The heading of what every command takes.
+const GLOBAL: &str = "Options of every command";
+
 /// The exit code of a mistake in the configuration, and of anything that stops a start.
 const CANNOT_START: u8 = 2;
 /// The exit code where the reader of the output left, as `head` does: that of whom SIGPIPE ends.
@@ -47,11 +52,11 @@ const LEFT_OVER_LIMIT: Duration = Duration::from_millis(100);
 #[command(version, propagate_version = true)]
 struct Arguments {
     /// Configuration file [default: bookstore.yaml, if there is one]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
     config: Option<PathBuf>,
 
     /// Where databases are that the configuration does not name
-    #[arg(long, global = true, value_name = "DIR", default_value = "./data")]
+    #[arg(long, global = true, value_name = "DIR", default_value = "./data", help_heading = GLOBAL)]
     data_dir: PathBuf,
 
     #[command(subcommand)]

@@ -1,18 +1,16 @@
-//! All services in one process: they call each other without a socket, through the same clients and
-//! the same shells as over the network.
+//! Services started in this process: all four, which call each other without a socket, through the same
+//! clients and the same shells as over the network; or one, which finds the others where they are.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use platform::StartError;
 use platform::clock::SystemClock;
-use platform::db::DatabaseUrl;
+use platform::discovery::Registry;
 use platform::server::{RunningService, ServiceDeps};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::clients::Clients;
 use crate::config::Config;
+use crate::service::Service;
 
 /// The four services, started.
 pub(crate) struct System {
@@ -22,45 +20,15 @@ pub(crate) struct System {
     order: RunningService,
 }
 
-/// The ports of the four services, bound before anything else is done.
-pub(crate) struct Listeners {
-    catalog: TcpListener,
-    inventory: TcpListener,
-    order: TcpListener,
-    payment: TcpListener,
-}
-
-/// What services get that they do not make themselves.
-pub(crate) fn deps(config: &Config, migrate: bool) -> ServiceDeps {
-    ServiceDeps {
-        clock: Arc::new(SystemClock),
-        locale: config.locale(),
-        migrate,
-    }
-}
-
-/// Binds `address`; `key` names it in the error.
-pub(crate) async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    let port = |source| StartError::Port {
-        key: key.to_owned(),
-        address,
-        source,
-    };
-    TcpListener::bind(address).await.map_err(port)
-}
-
-/// Refuses a database that is not there, for those who are to make none.
-pub(crate) fn expect_there(service: &'static str, url: &DatabaseUrl) -> Result<(), StartError> {
-    url.expect_there()
-        .map_err(|source| StartError::Database { service, source })
-}
+/// Services of this process, those first that others call.
+pub(crate) type Started = Vec<(Service, RunningService)>;
 
 impl System {
     /// Starts the services, those first that others call.
     pub(crate) async fn start(config: Config, migrate: bool) -> Result<Self, StartError> {
         if !migrate {
-            for (service, url) in config.databases() {
-                expect_there(service, url)?;
+            for service in Service::ALL {
+                service.expect_database(&config)?;
             }
         }
         let deps = deps(&config, migrate);
@@ -91,43 +59,57 @@ impl System {
         )
     }
 
-    /// Serves all of them until `shutdown`, and then until their running calls are answered.
-    pub(crate) async fn serve(&self, listeners: Listeners, shutdown: &CancellationToken) {
-        tokio::join!(
-            self.catalog.serve(listeners.catalog, shutdown.clone()),
-            self.inventory.serve(listeners.inventory, shutdown.clone()),
-            self.order.serve(listeners.order, shutdown.clone()),
-            self.payment.serve(listeners.payment, shutdown.clone()),
-        );
-    }
-
-    /// Stops them, those last that others call.
+    /// Stops the services.
     pub(crate) async fn stop(self) {
-        self.order.stop().await;
-        self.payment.stop().await;
-        self.inventory.stop().await;
-        self.catalog.stop().await;
+        stop(self.into()).await;
     }
 }
 
-impl Listeners {
-    /// Binds all four ports.
-    pub(crate) async fn bind(config: &Config) -> Result<Self, StartError> {
-        Ok(Self {
-            catalog: bind("catalog.listen", config.catalog.listen).await?,
-            inventory: bind("inventory.listen", config.inventory.listen).await?,
-            order: bind("order.listen", config.order.listen).await?,
-            payment: bind("payment.listen", config.payment.listen).await?,
-        })
+impl From<System> for Started {
+    fn from(system: System) -> Self {
+        vec![
+            (Service::Catalog, system.catalog),
+            (Service::Inventory, system.inventory),
+            (Service::Payment, system.payment),
+            (Service::Order, system.order),
+        ]
     }
+}
 
-    /// The services by name, and where each really listens (port 0 means any).
-    pub(crate) fn addresses(&self) -> std::io::Result<[(&'static str, SocketAddr); 4]> {
-        Ok([
-            ("catalog", self.catalog.local_addr()?),
-            ("inventory", self.inventory.local_addr()?),
-            ("order", self.order.local_addr()?),
-            ("payment", self.payment.local_addr()?),
-        ])
+/// Starts `service` alone; order finds the others by `registry`.
+pub(crate) async fn start_one(
+    service: Service,
+    config: Config,
+    registry: &dyn Registry,
+    migrate: bool,
+) -> Result<RunningService, StartError> {
+    if !migrate {
+        service.expect_database(&config)?;
+    }
+    let deps = deps(&config, migrate);
+    Ok(match service {
+        Service::Catalog => catalog::start(config.catalog, deps).await?,
+        Service::Inventory => inventory::start(config.inventory, deps).await?,
+        Service::Payment => payment::start(config.payment, deps).await?,
+        Service::Order => {
+            let upstreams = order::Upstreams::discover(&config.order, registry)?;
+            order::start(config.order, deps, upstreams).await?
+        }
+    })
+}
+
+/// Stops services, those last that others call.
+pub(crate) async fn stop(started: Started) {
+    for (_, service) in started.into_iter().rev() {
+        service.stop().await;
+    }
+}
+
+/// What services get that they do not make themselves.
+fn deps(config: &Config, migrate: bool) -> ServiceDeps {
+    ServiceDeps {
+        clock: Arc::new(SystemClock),
+        locale: config.locale(),
+        migrate,
     }
 }

@@ -21,7 +21,7 @@ use crate::clock::pause;
 use crate::deadline::Deadline;
 use crate::process::{self, Process};
 
-/// How long a metrics page may take to come.
+/// How long a metrics page may take to arrive.
 const PAGE_LIMIT: Duration = Duration::from_secs(2);
 /// The largest metrics page that is read, in bytes.
 const PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -40,10 +40,10 @@ const LENGTHS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 
 
 /// Starts logging to standard error: for people on a terminal, as JSON elsewhere.
 ///
-/// `filter` is a level (`info`) or a list of them by module (`warn,order=debug`). Started twice, the
-/// first stays.
+/// `filter` is a level (`info`) or a list of them by module (`warn,order=debug`). A second start
+/// changes nothing.
 pub fn start_logs(filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+    let filter = read_filter(filter)?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
@@ -57,7 +57,16 @@ pub fn start_logs(filter: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The metrics of the process, as Prometheus reads them. Made once; later calls answer the same.
+/// Refuses a filter that [`start_logs`] would refuse.
+pub fn check_filter(filter: &str) -> Result<(), String> {
+    read_filter(filter).map(drop)
+}
+
+fn read_filter(filter: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(filter).map_err(|error| error.to_string())
+}
+
+/// The metrics of the process, as Prometheus reads them. Made once; later calls return the same.
 pub fn metrics_page() -> Result<Metrics, String> {
     static METRICS: OnceLock<Result<Metrics, String>> = OnceLock::new();
     METRICS.get_or_init(install_metrics).clone()
@@ -87,7 +96,7 @@ impl Metrics {
         self.0.render()
     }
 
-    /// Serves `GET /metrics` until `shutdown`, and keeps memory flat where nobody asks for it.
+    /// Serves `GET /metrics` until `shutdown`, and keeps memory flat even if nobody asks for it.
     pub async fn serve(self, listener: TcpListener, shutdown: CancellationToken) {
         let recorder = self.0.clone();
         let upkeep = async {
@@ -114,7 +123,7 @@ impl Metrics {
                 }
             }
             () = upkeep => {}
-            // Somebody asked for half a page, and never for the rest.
+            // A client that sent half a request must not hold up the stop.
             () = late => {}
         }
     }

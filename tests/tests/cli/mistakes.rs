@@ -69,6 +69,11 @@ async fn every_mistake_in_the_configuration_is_one_line_and_exit_code_2() -> any
             &["MOCK__SUCCESS_RATE"],
         ),
         (
+            &[("BOOKSTORE_TELEMETRY__LOG", "order=nonsense")],
+            &[],
+            &["telemetry.log"],
+        ),
+        (
             &[("BOOKSTORE_PAYMENT__GATEWAY", "barter")],
             &[],
             &["BOOKSTORE_PAYMENT__GATEWAY"],
@@ -107,6 +112,33 @@ async fn every_mistake_in_the_configuration_is_one_line_and_exit_code_2() -> any
     ];
     for case in cases {
         refused(&shop, case).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_command_needs_and_does_not_find_is_named() -> anyhow::Result<()> {
+    let shop = closed()?;
+    let list = shop.folder().join("list.csv");
+    std::fs::write(&list, "title,author\nEmma,Jane Austen\n")?;
+    let list = list.display().to_string();
+    let nobody = ["catalog at 127.0.0.1:", "nobody answers there"];
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["import", &list], &nobody),
+        (&["demo", "--against", "running"], &nobody),
+        (
+            &["check"],
+            &["catalog", "there is no file", "bookstore migrate"],
+        ),
+        (&["resume"], &["order", "there is no file"]),
+    ];
+    for (arguments, named) in cases {
+        let line = shop.run(arguments).await?.expect_code(2)?.stderr;
+        let is_named = named.iter().all(|word| line.contains(word));
+        ensure!(
+            line.lines().count() == 1 && is_named,
+            "{named:?} is not in {line}"
+        );
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use types::UnixMillis;
 
 use super::facts::{Catalog, Facts, OrderFact, Orders};
 use crate::config::Config;
+use crate::service::Service;
 
 /// How many orders are in memory with all that belongs to them; of each a few words are kept.
 const PAGE_LEN: u32 = 2_000;
@@ -25,6 +26,9 @@ impl Databases {
     /// # Errors
     /// One of them is not there, or is no database.
     pub(crate) fn open(config: &Config) -> anyhow::Result<Self> {
+        for service in Service::ALL {
+            service.expect_database(config)?;
+        }
         let open =
             |key: &'static str, url: &DatabaseUrl| Database::open_read_only(url).context(key);
         Ok(Self {

@@ -18,6 +18,7 @@ const PAUSE_MAX: Duration = Duration::from_secs(4);
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXPLANATION)]
 pub(crate) struct CheckArgs {
     /// Print one JSON object that lists everything
     #[arg(long)]
@@ -28,6 +29,12 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
     wait: Duration,
 }
+
+const EXPLANATION: &str = "\
+Reads the databases alone, asks no service, writes nothing and repairs nothing. What is wrong is named by the
+law that is broken and by id; docs/check.md explains each law.
+
+Exit codes: 0 nothing is wrong; 1 a law is broken; 2 wrong configuration, or a database that cannot be read.";
 
 /// Audits the databases; exit code 1 where a law is broken.
 ///

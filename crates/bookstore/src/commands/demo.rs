@@ -5,11 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::signal::Signals;
 use crate::config::Config;
 use crate::demo::{Against, Scene, Stage, play};
-
-/// The exit code of a demonstration that was interrupted.
-const INTERRUPTED: u8 = 130;
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
@@ -22,18 +20,16 @@ pub(crate) struct DemoArgs {
 /// Plays all chapters; exit code 1 where an answer was not as promised.
 pub(crate) async fn run(args: DemoArgs, config: Config) -> anyhow::Result<ExitCode> {
     let locale = config.locale();
+    let mut signals = Signals::listen()?;
     let scene = Box::pin(Scene::set(args.against, config)).await?;
     let mut stage = Stage::new(scene.clients(), locale, Box::new(io::stdout()));
-    let played = tokio::select! {
-        played = play(&mut stage, &scene) => Some(played),
-        _ = tokio::signal::ctrl_c() => None,
-    };
-    // Also after Ctrl-C: a system of its own must not leave its folder behind.
+    let played = signals.within(Box::pin(play(&mut stage, &scene))).await;
+    // Also after a signal: a system of its own must not leave its folder behind.
     scene.strike().await;
     match played {
-        None => Ok(ExitCode::from(INTERRUPTED)),
-        Some(Ok(true)) => Ok(ExitCode::SUCCESS),
-        Some(Ok(false)) => Ok(ExitCode::FAILURE),
-        Some(Err(error)) => Err(error.into()),
+        Err(code) => Ok(code),
+        Ok(Ok(true)) => Ok(ExitCode::SUCCESS),
+        Ok(Ok(false)) => Ok(ExitCode::FAILURE),
+        Ok(Err(error)) => Err(error.into()),
     }
 }

@@ -3,24 +3,30 @@
 mod service;
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Args;
 use owo_colors::{OwoColorize, Stream};
 use platform::config::{CacheUrl, QueueUrl};
-use platform::db::{Database, DatabaseUrl, DbError, Migration, SchemaState};
+use platform::db::{Database, DbError, SchemaState};
 use platform::discovery::{ConsulConfig, ConsulRegistry, Discovery};
 use platform::redis::RedisUrl;
-use tokio::net::TcpListener;
 
 use crate::CANNOT_START;
 use crate::config::Config;
-use service::{examine_service, examine_upstream};
+use crate::service::Service;
+use service::{examine_metrics, examine_service, examine_upstream};
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXPLANATION)]
 pub(crate) struct DoctorArgs {}
+
+const EXPLANATION: &str = "\
+A line for each thing: `ok` it is there and well; `-` it is not there yet, which is no mistake; `BAD` it would
+make a start fail, and why.
+
+Exit codes: 0 nothing is bad; 2 something is, or the configuration itself is wrong.";
 
 /// One line of the report.
 struct Finding {
@@ -46,7 +52,7 @@ enum Kept {
     UntilDone,
 }
 
-/// Examines databases, Redis, ports and services; exit code 2, as of a start, where one of them is bad.
+/// Examines databases, Redis, services and ports; exit code 2, as of a start, where one of them is bad.
 pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<ExitCode> {
     // A configuration with a mistake has stopped the program before it came here.
     let mut findings = vec![finding(
@@ -54,26 +60,8 @@ pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<Exi
         Verdict::Good,
         "read, every key known",
     )];
-    let databases = [
-        (
-            "catalog.database",
-            &config.catalog.database,
-            catalog::MIGRATIONS,
-        ),
-        (
-            "inventory.database",
-            &config.inventory.database,
-            inventory::MIGRATIONS,
-        ),
-        ("order.database", &config.order.database, order::MIGRATIONS),
-        (
-            "payment.database",
-            &config.payment.database,
-            payment::MIGRATIONS,
-        ),
-    ];
-    for (key, url, migrations) in databases {
-        findings.push(examine_database(key, url, migrations).await);
+    for service in Service::ALL {
+        findings.push(examine_database(service, &config).await);
     }
     if let CacheUrl::Redis(url) = &config.catalog.cache {
         findings.push(examine_redis("catalog.cache", url, Kept::AsLongAsThereIsRoom).await);
@@ -81,14 +69,9 @@ pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<Exi
     if let QueueUrl::Redis(url) = &config.order.delay_queue {
         findings.push(examine_redis("order.delay_queue", url, Kept::UntilDone).await);
     }
-    let services = [
-        ("catalog.listen", config.catalog.listen),
-        ("inventory.listen", config.inventory.listen),
-        ("order.listen", config.order.listen),
-        ("payment.listen", config.payment.listen),
-    ];
-    for (key, address) in services {
-        findings.push(examine_service(key, address).await);
+    for service in Service::ALL {
+        let key = format!("{}.listen", service.name());
+        findings.push(examine_service(&key, service.listen(&config)).await);
     }
     let (order, consul) = (&config.order, &config.consul);
     let upstreams = [
@@ -102,8 +85,10 @@ pub(crate) async fn run(_args: DoctorArgs, config: Config) -> anyhow::Result<Exi
     if config.discovery == Discovery::Consul {
         findings.push(examine_consul(&config.consul).await);
     }
-    findings.push(examine_port("gateway.listen", config.gateway.listen).await);
-    findings.push(examine_port("telemetry.metrics", config.telemetry.metrics).await);
+    findings.extend(examine_metrics(config.telemetry.metrics, false).await);
+    for service in Service::ALL {
+        findings.extend(examine_metrics(service.metrics(&config)?, true).await);
+    }
     report(&findings)?;
     let bad = findings
         .iter()
@@ -123,12 +108,10 @@ fn finding(subject: &str, verdict: Verdict, detail: impl Into<String>) -> Findin
     }
 }
 
-async fn examine_database(
-    key: &str,
-    url: &DatabaseUrl,
-    migrations: &'static [Migration],
-) -> Finding {
-    let found = match Database::inspect(url, migrations).await {
+async fn examine_database(service: Service, config: &Config) -> Finding {
+    let key = &format!("{}.database", service.name());
+    let url = service.database(config);
+    let found = match Database::inspect(url, service.migrations()).await {
         Ok(found) => found,
         // Here it goes without saying that the database is what is unavailable.
         Err(DbError::Unavailable(reason)) => {
@@ -191,16 +174,6 @@ async fn examine_consul(consul: &ConsulConfig) -> Finding {
             finding("consul.address", Verdict::Good, detail)
         }
         Err(error) => finding("consul.address", Verdict::Bad, error.to_string()),
-    }
-}
-
-async fn examine_port(key: &str, address: SocketAddr) -> Finding {
-    match TcpListener::bind(address).await {
-        Ok(_) => finding(key, Verdict::Idle, format!("{address}: the port is free")),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            finding(key, Verdict::Good, format!("{address}: in use"))
-        }
-        Err(error) => finding(key, Verdict::Bad, format!("{address}: {error}")),
     }
 }
 

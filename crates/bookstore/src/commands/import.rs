@@ -15,14 +15,17 @@ use types::{Fen, Quantity};
 use super::signal::{Signals, Words};
 use crate::clients::Clients;
 use crate::config::Config;
+use crate::health::find_unwell;
 use crate::import::{
     DERIVED_PRICE_RULE, Defaults, End, Loader, Report, Rows, load_rows, read_default_price,
 };
+use crate::service::Service;
 use crate::{has_no_reader, tell};
 
 const WORDS: Words = Words {
     ending: "ending: rows that are on their way are finished, no further one is begun",
     broken_off: "stopped in the midst of rows; the same command again completes them",
+    say: tell,
 };
 
 /// Arguments of `import`.
@@ -108,16 +111,13 @@ pub(crate) async fn run(args: ImportArgs, config: Config) -> anyhow::Result<Exit
 }
 
 async fn connect(config: &Config) -> anyhow::Result<Loader> {
-    let loader = Loader::new(Clients::connect(config)?);
-    if let Err((service, reason)) = loader.greet().await {
-        let address = if service == "catalog" {
-            config.catalog.listen
-        } else {
-            config.inventory.listen
-        };
-        bail!("{service} at {address}: {reason}; `bookstore up` starts the system");
+    let needed = [Service::Catalog, Service::Inventory];
+    let needed = needed.map(|service| (service.name(), service.listen(config).to_string()));
+    let unwell = find_unwell(&needed).await;
+    if !unwell.is_empty() {
+        bail!("{}; `bookstore up` starts the system", unwell.join(", "));
     }
-    Ok(loader)
+    Ok(Loader::new(Clients::connect(config)?))
 }
 
 /// A bar over the file's bytes, on standard error, where that is a terminal.
@@ -155,7 +155,10 @@ fn rules() -> String {
          Too long a title is cut to 200 characters; of too many authors the last are left out.\n  \
          A row is known by its ISBN, without one by its title and author. A second row of a book in the file is\n  \
          refused; a book that is in the shop is left as it is, and the row's copies are added once.\n\
-         Every refused row is told with its line; --report has the repairs, too."
+         Every refused row is told with its line; --report has the repairs, too.\n\n\
+         Exit codes: 0 the file is loaded, also where rows were refused; 1 the import did not come to its end: run\n\
+         it again; 2 the system does not answer, or the file, the configuration or the arguments are wrong; 130 told\n\
+         twice to stop."
     )
 }
 

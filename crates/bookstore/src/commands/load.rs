@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::load::{
     BOOKS_MAX, Live, Plan, Report, Scenario, Watched, Watching, draw, run as run_load,
 };
+use crate::tell;
 
 /// Where a result goes that is to be printed.
 const STANDARD_OUTPUT: &str = "-";
@@ -30,6 +31,7 @@ const METRICS_OFFSETS: [u16; 5] = [0, 3, 4, 5, 6];
 const WORDS: Words = Words {
     ending: "ending early: what is on its way is finished, then verified",
     broken_off: "stopped in the midst of the run: nothing was verified, and its books stay in the shop",
+    say: tell,
 };
 
 /// Arguments of `load`.

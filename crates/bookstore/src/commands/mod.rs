@@ -9,6 +9,7 @@ mod load;
 mod migrate;
 mod resume;
 mod serve;
+mod server;
 mod signal;
 mod up;
 
@@ -50,7 +51,7 @@ impl Command {
     /// Runs the command to its end.
     pub(crate) async fn run(self, config: Config) -> anyhow::Result<ExitCode> {
         match self {
-            Self::Up(args) => Box::pin(up::run(args, config)).await,
+            Self::Up(args) => up::run(args, config).await,
             Self::Serve(args) => serve::run(args, config).await,
             Self::Migrate(args) => migrate::run(args, config).await,
             Self::Doctor(args) => doctor::run(args, config).await,

@@ -18,13 +18,15 @@ pub(crate) struct Signals {
     terminate: Signal,
 }
 
-/// What is logged at the signals.
+/// What is said at the signals.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Words {
     /// At the first.
     pub(crate) ending: &'static str,
     /// At the second.
     pub(crate) broken_off: &'static str,
+    /// How: servers log it, other commands tell whoever sits at the terminal.
+    pub(crate) say: fn(&str),
 }
 
 impl Words {
@@ -32,6 +34,7 @@ impl Words {
     pub(crate) const DRAIN: Self = Self {
         ending: "draining: running calls finish, nothing new is taken",
         broken_off: "stopped in the midst of a drain; recovery runs at the next start",
+        say: |words| tracing::info!("{words}"),
     };
 }
 
@@ -78,14 +81,14 @@ impl Signals {
     ) -> ExitCode {
         let impatience = async {
             self.next().await;
-            tracing::info!("{}", words.ending);
+            (words.say)(words.ending);
             shutdown.cancel();
             self.next().await;
         };
         tokio::select! {
             () = work => ExitCode::SUCCESS,
             () = impatience => {
-                tracing::warn!("{}", words.broken_off);
+                (words.say)(words.broken_off);
                 ExitCode::from(INTERRUPTED)
             }
         }

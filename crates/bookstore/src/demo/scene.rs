@@ -3,26 +3,21 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use api::catalog::v1::ListBooksRequest;
-use api::inventory::v1::GetStockRequest;
-use api::order::v1::ListOrdersRequest;
-use api::payment::v1::GetPaymentStatusRequest;
 use clap::ValueEnum;
 use payment::gateway::Rate;
 use platform::config::{CacheUrl, QueueUrl};
 use platform::db::DatabaseUrl;
 use tempfile::TempDir;
 
-use super::rpc::Caller;
 use crate::clients::Clients;
 use crate::config::Config;
+use crate::health::find_unwell;
+use crate::service::Service;
 use crate::system::System;
 
 /// How long orders wait for their payment in a system of our own: short enough to watch one expire,
 /// long enough to pay the others on a busy machine.
 const OWN_PAYMENT_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long a service may take to show that it runs.
-const PROBE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Which system to play on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -59,21 +54,22 @@ impl Scene {
             return Self::start(config, true).await;
         }
         let clients = Clients::connect(&config)?;
-        let silent = Box::pin(find_silent(&clients, &config)).await;
-        if silent.is_empty() {
-            let addresses = addresses(&config).map(|(_, address)| address).join(" ");
+        let services = addresses(&config);
+        let unwell = find_unwell(&services).await;
+        if unwell.is_empty() {
+            let addresses = services.map(|(_, address)| address).join(" ");
             return Ok(Self::Running {
                 clients: Box::new(clients),
                 addresses,
             });
         }
-        if against.is_none() && silent.len() == addresses(&config).len() {
+        if against.is_none() && unwell.len() == services.len() {
             return Self::start(config, false).await;
         }
         // Half a system is no stage, and one of our own beside it would hide that.
         anyhow::bail!(
-            "no answer from {}; `--against own` needs no running system",
-            silent.join(", ")
+            "{}; `--against own` needs no running system",
+            unwell.join(", ")
         )
     }
 
@@ -131,39 +127,5 @@ fn own_config(mut config: Config, folder: &TempDir) -> Config {
 }
 
 fn addresses(config: &Config) -> [(&'static str, String); 4] {
-    [
-        ("catalog", config.catalog.listen.to_string()),
-        ("inventory", config.inventory.listen.to_string()),
-        ("order", config.order.listen.to_string()),
-        ("payment", config.payment.listen.to_string()),
-    ]
-}
-
-/// The services that do not answer a read, by name and address.
-async fn find_silent(clients: &Clients, config: &Config) -> Vec<String> {
-    let caller = Caller::new(clients.clone(), config.locale(), PROBE_LIMIT);
-    let (catalog, inventory, order, payment) = tokio::join!(
-        caller.ask(ListBooksRequest {
-            page: 1,
-            page_size: 1
-        }),
-        caller.ask(GetStockRequest { book_id: 1 }),
-        caller.ask(ListOrdersRequest {
-            page_size: 1,
-            ..Default::default()
-        }),
-        caller.ask(GetPaymentStatusRequest { order_id: 1 }),
-    );
-    let answers = [
-        catalog.is_ok(),
-        inventory.is_ok(),
-        order.is_ok(),
-        payment.is_ok(),
-    ];
-    addresses(config)
-        .into_iter()
-        .zip(answers)
-        .filter(|(_, answers)| !answers)
-        .map(|((name, address), _)| format!("{name} at {address}"))
-        .collect()
+    Service::ALL.map(|service| (service.name(), service.listen(config).to_string()))
 }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use api::Reply;
 use api::catalog::v1::{
-    Book, GetBookRequest, ListBooksRequest, PublishBookRequest, PublishBookResponse,
-    SearchBooksRequest,
+    Book, GetBookRequest, PublishBookRequest, PublishBookResponse, SearchBooksRequest,
 };
-use api::inventory::v1::{BatchGetStockRequest, RestockInventoryRequest};
+use api::inventory::v1::RestockInventoryRequest;
 use platform::clock;
 use platform::context::CallContext;
 use tokio_util::sync::CancellationToken;
@@ -85,34 +84,6 @@ impl Loader {
     /// Gives up on the shop: what still runs is not tried again.
     pub(super) fn give_up(&self) {
         self.retry.give_up.cancel();
-    }
-
-    /// Asks the two services that are needed whether they are there.
-    ///
-    /// # Errors
-    /// The service that is not, and why.
-    pub(crate) async fn greet(&self) -> Result<(), (&'static str, String)> {
-        let context = CallContext::background("import", ROW_LIMIT);
-        let page = ListBooksRequest {
-            page: 1,
-            page_size: 1,
-        };
-        let books = self.retry.call(&context, page, |request| {
-            let mut catalog = self.clients.catalog.clone();
-            async move { catalog.list_books(request).await }
-        });
-        books
-            .await
-            .map_err(|failure| ("catalog", failure.to_string()))?;
-        let none = BatchGetStockRequest::default();
-        let stocks = self.retry.call(&context, none, |request| {
-            let mut inventory = self.clients.inventory.clone();
-            async move { inventory.batch_get_stock(request).await }
-        });
-        stocks
-            .await
-            .map_err(|failure| ("inventory", failure.to_string()))?;
-        Ok(())
     }
 
     /// Publishes the row's book, or finds it, and adds its stock under the identity's key.

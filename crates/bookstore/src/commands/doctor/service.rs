@@ -1,31 +1,15 @@
-//! Services: those that this configuration serves itself, and those elsewhere that order calls.
+//! Services: those that this configuration serves itself, with their metrics pages, and those elsewhere that
+//! order calls.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use platform::config::ServiceUrl;
 use platform::discovery::{Address, ConsulConfig, ConsulRegistry};
-use tokio::net::{TcpListener, lookup_host};
-use tonic::transport::Endpoint;
-use tonic::{Code, Status};
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
+use platform::telemetry::fetch_metrics;
+use tokio::net::TcpListener;
 
 use super::{Finding, Verdict, finding};
-
-/// How long a service may take to say that it is well.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What there is behind an address.
-enum Answer {
-    /// A service that is well.
-    Serving,
-    /// Nobody.
-    Nobody,
-    /// Something else, in words.
-    Bad(String),
-}
+use crate::health::{Health, check_health};
 
 /// A port that this configuration has a service listen on.
 pub(super) async fn examine_service(key: &str, address: SocketAddr) -> Finding {
@@ -33,15 +17,34 @@ pub(super) async fn examine_service(key: &str, address: SocketAddr) -> Finding {
         let detail = format!("{address}: not running, the port is free");
         return finding(key, Verdict::Idle, detail);
     }
-    let (verdict, said) = match ask(&address.to_string()).await {
-        Answer::Serving => (Verdict::Good, "serving".to_owned()),
-        Answer::Nobody => {
+    let (verdict, said) = match check_health(&address.to_string()).await {
+        Health::Nobody => {
             let said = "cannot be listened on, and answers no connection";
             (Verdict::Bad, said.to_owned())
         }
-        Answer::Bad(said) => (Verdict::Bad, said),
+        health => verdict_on(&health),
     };
     finding(key, verdict, format!("{address}: {said}"))
+}
+
+/// A port that this configuration has a metrics page on; `None` where `is_quiet` and there is nothing bad to
+/// tell.
+pub(super) async fn examine_metrics(address: SocketAddr, is_quiet: bool) -> Option<Finding> {
+    let key = "telemetry.metrics";
+    if TcpListener::bind(address).await.is_ok() {
+        let detail = format!("{address}: not running, the port is free");
+        return (!is_quiet).then(|| finding(key, Verdict::Idle, detail));
+    }
+    match fetch_metrics(&address.to_string()).await {
+        Ok(page) if page.contains("bookstore_") => {
+            let detail = format!("{address}: answers with metrics");
+            (!is_quiet).then(|| finding(key, Verdict::Good, detail))
+        }
+        Ok(_) | Err(_) => {
+            let detail = format!("{address}: taken by a program that is not a bookstore");
+            Some(finding(key, Verdict::Bad, detail))
+        }
+    }
 }
 
 /// A service that order calls: a line for each of its instances, none for one that `listen` serves, which has
@@ -76,15 +79,22 @@ pub(super) async fn examine_upstream(
 }
 
 async fn examine_instance(key: &str, address: &Address) -> Finding {
-    let (verdict, said) = match ask(address.as_str()).await {
-        Answer::Serving => (Verdict::Good, "serving".to_owned()),
-        Answer::Nobody => {
+    let (verdict, said) = match check_health(address.as_str()).await {
+        Health::Nobody => {
             let said = "nobody answers there; `serve order` calls it, `up` does not";
             (Verdict::Idle, said.to_owned())
         }
-        Answer::Bad(said) => (Verdict::Bad, said),
+        health => verdict_on(&health),
     };
     finding(key, verdict, format!("http://{address}: {said}"))
+}
+
+fn verdict_on(health: &Health) -> (Verdict, String) {
+    let verdict = match health {
+        Health::Serving => Verdict::Good,
+        Health::Nobody | Health::Bad(_) => Verdict::Bad,
+    };
+    (verdict, health.to_string())
 }
 
 /// Whether `address` is the port on this host that `listen` names.
@@ -98,37 +108,6 @@ fn is_served_at(address: &Address, listen: SocketAddr) -> bool {
     address.port() == listen.port() && (is_here || address.ip() == listen.ip())
 }
 
-/// Asks whoever is at `address` for his health.
-async fn ask(address: &str) -> Answer {
-    let asked = tokio::time::timeout(PATIENCE, ask_health(address)).await;
-    asked.unwrap_or_else(|_| Answer::Bad("no answer to a health check".to_owned()))
-}
-
-async fn ask_health(address: &str) -> Answer {
-    let Ok(endpoint) = Endpoint::from_shared(format!("http://{address}")) else {
-        return Answer::Nobody;
-    };
-    if let Err(error) = lookup_host(address).await {
-        return Answer::Bad(format!("no such host: {error}"));
-    }
-    let Ok(channel) = endpoint.connect().await else {
-        return Answer::Nobody;
-    };
-    let mut health = HealthClient::new(channel);
-    match health.check(HealthCheckRequest::default()).await {
-        Ok(answer) if answer.get_ref().status() == ServingStatus::Serving => Answer::Serving,
-        Ok(_) => Answer::Bad("up, but not serving".to_owned()),
-        Err(status) if refuses(&status) => Answer::Bad("up, but refuses calls".to_owned()),
-        Err(_) => Answer::Bad("taken by a program that is not a bookstore".to_owned()),
-    }
-}
-
-/// Whether a service said this, which is busy or on its way down, and not our own side of a broken connection.
-fn refuses(status: &Status) -> bool {
-    let is_refusal = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
-    is_refusal && std::error::Error::source(status).is_none()
-}
-
 #[cfg(test)]
 mod tests {
     //! Proves that services elsewhere are asked, and told from those that this configuration serves itself.
@@ -139,9 +118,10 @@ mod tests {
     use platform::discovery::Secret;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tonic::transport::Server;
-    use tonic::{Request, Response};
-    use tonic_health::pb::HealthCheckResponse;
-    use tonic_health::pb::health_server::{Health, HealthServer};
+    use tonic::{Code, Request, Response, Status};
+    use tonic_health::pb::health_check_response::ServingStatus;
+    use tonic_health::pb::health_server::{self, HealthServer};
+    use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
     use super::*;
 
@@ -150,7 +130,7 @@ mod tests {
     struct Says(Result<ServingStatus, Code>);
 
     #[async_trait]
-    impl Health for Says {
+    impl health_server::Health for Says {
         type WatchStream = futures::stream::Pending<Result<HealthCheckResponse, Status>>;
 
         async fn check(
