@@ -1,6 +1,6 @@
 //! Time, as an argument.
 //!
-//! [`Clock`] tells what o'clock it is, for what is stored and judged; [`pause`] waits, for workers.
+//! [`Clock`] tells the time of day, for what is stored and judged; [`pause`] waits, for workers.
 //! Nothing else in the program reads the time of day or sleeps.
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl Clock for SystemClock {
         reason = "the one place that reads the machine's clock"
     )]
     fn now(&self) -> UnixMillis {
-        // A machine whose clock stands before 1970 is taken to be at its beginning.
+        // A clock before 1970 counts as the epoch.
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -66,7 +66,7 @@ impl Clock for ManualClock {
 
 /// Waits; the only sleep in the program. Follows tokio's clock, which tests may pause.
 ///
-/// Timers count whole milliseconds: a wait of nothing lets others run and asks for none.
+/// Timers count whole milliseconds, so a zero wait only yields to other tasks.
 #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
 pub async fn pause(wait: Duration) {
     if wait.is_zero() {

@@ -1,22 +1,23 @@
-//! Flat combining over the network: one transaction for all who wait.
+//! Flat combining over the network: one transaction for all waiting callers.
 //!
-//! A transaction a request costs a commit a request: an fsync, round trips, a turn at the lock of a
-//! hot row. Here requests put their operation in a bounded queue and wait; one writer drains all
-//! that is waiting, applies the batch in one transaction, and answers everybody. Nobody waits for a
-//! batch to fill: under light load a batch is one operation, under heavy load batches grow by themselves. Where few
-//! wait, tasks that are ready to run get their turn first, so that whoever is about to submit comes along. After Hendler, Incze, Shavit and Tzafrir,
-//! "Flat combining and the synchronization-parallelism tradeoff" (SPAA 2010), with a database in
+//! One transaction per request costs one commit per request: an fsync, round trips, a wait for the lock of a
+//! hot row. Here requests put their operation into a bounded queue and wait; one writer drains the queue,
+//! applies the batch in one transaction, and answers every caller. No batch waits to fill up: under light
+//! load a batch is one operation, under heavy load batches grow by themselves. A short batch first yields to
+//! the tasks that are ready to run, so that callers about to submit join it. After Hendler, Incze, Shavit and
+//! Tzafrir, "Flat combining and the synchronization-parallelism tradeoff" (SPAA 2010), with a database in
 //! place of the data structure.
 //!
-//! A writer whose commit waits for a disk can pass its [`Turn`] on: then the next batch is decided and sent meanwhile, as
-//! group commit has it in databases. Batches are answered in the order in which they began.
+//! A writer whose commit waits for a disk can pass its [`Turn`] on: the next batch is then decided and sent
+//! meanwhile, as in a database's group commit. Batches are answered in the order in which they began.
 //!
 //! What a caller can rely on:
 //! - a full queue refuses at once, before any work ([`WriteError::Overloaded`]);
 //! - an operation whose deadline has passed is dropped before it is applied ([`WriteError::TooLate`]);
-//! - one operation's fault never fails its neighbours: a batch that the database refuses for good is
-//!   taken apart and each operation tried alone;
-//! - the writer is a task of its own: a caller that goes away leaves a whole effect, or none.
+//! - one operation's fault never fails its neighbours: a batch that the database rejects for good is split,
+//!   and each operation is tried alone;
+//! - the writer is a task of its own: an operation whose caller is cancelled takes effect as a whole, or not
+//!   at all.
 
 use std::iter;
 use std::ops::{Deref, Range};
@@ -37,12 +38,12 @@ use crate::error::{Class, Classify};
 use crate::huddle::gather;
 use crate::turn::Turn;
 
-/// A batch of this length is worth its commit: its writer waits for no more, and whoever was answered just now
-/// comes back while it writes.
+/// From this length on a batch is worth its commit: the writer gathers no more, and callers that were just
+/// answered submit again while it writes.
 const BATCH_LEN_ENOUGH: usize = 24;
 
-/// How many batches may be on their way at once: the last one, and those before it, at their commit. Each needs a
-/// connection.
+/// How many batches may be in flight at once: the newest, and those before it, which are at their commit.
+/// Each needs a connection.
 const BATCHES_AT_ONCE: usize = 6;
 
 /// Operations that one transaction applies: a cheap handle on a slice.
@@ -82,12 +83,12 @@ impl<Op> Deref for Batch<Op> {
 }
 
 impl<Op> Batch<Op> {
-    /// The turn of this batch: the next one is begun when it is passed on, or else when this one has ended.
+    /// The turn of this batch: the next batch begins when it is passed on, or else when this batch has ended.
     pub const fn turn(&self) -> &Turn {
         &self.turn
     }
 
-    /// The operations one by one, each as a batch of its own, which passes on no turn but its own.
+    /// The operations one by one, each as a batch of its own that cannot pass this batch's turn on.
     fn singles(&self) -> impl Iterator<Item = Self> {
         self.range.clone().map(|at| Self {
             ops: Arc::clone(&self.ops),
@@ -102,16 +103,16 @@ impl<Op> Batch<Op> {
 pub trait BatchWriter: Send + Sync + 'static {
     /// One caller's operation. Idempotent, or refused by its own rules when it comes twice.
     type Op: Send + Sync + 'static;
-    /// What one caller hears, refusals included.
+    /// The answer to one caller, refusals included.
     type Out: Send + 'static;
 
-    /// What kind of operation it is, as `order.cancel`: the name of its crash points.
+    /// The kind of operation, such as `order.cancel`: names its crash points.
     fn name(op: &Self::Op) -> &'static str;
 
-    /// Applies the whole batch in one transaction; answers one output an operation, in their order.
+    /// Applies the whole batch in one transaction; returns one output per operation, in the same order.
     ///
     /// # Errors
-    /// Any error means that nothing of the batch was applied, but for [`DbError::OutcomeUnknown`].
+    /// Every error but [`DbError::OutcomeUnknown`] means that nothing of the batch was applied.
     async fn write(&self, batch: Batch<Self::Op>) -> Result<Vec<Self::Out>, DbError>;
 }
 
@@ -120,7 +121,7 @@ pub trait BatchWriter: Send + Sync + 'static {
 pub struct CombinerLimits {
     /// How many operations may wait; one more is refused.
     pub queue_len_max: usize,
-    /// How many operations one transaction takes at the most.
+    /// How many operations one transaction applies at most.
     pub batch_len_max: usize,
 }
 
@@ -214,7 +215,7 @@ impl<Op: Send + Sync + 'static, Out: Send + 'static> Combiner<Op, Out> {
 
     /// Hands `op` to the writer and waits for its outcome.
     ///
-    /// Dropping this future does not take the operation back.
+    /// Dropping this future does not withdraw the operation.
     pub async fn submit(&self, op: Op, deadline: Deadline) -> Result<Out, WriteError> {
         if self.closing.is_cancelled() {
             return Err(WriteError::Stopped);
@@ -234,7 +235,7 @@ impl<Op: Send + Sync + 'static, Out: Send + 'static> Combiner<Op, Out> {
                 }
                 mpsc::error::TrySendError::Closed(_) => WriteError::Stopped,
             })?;
-        // The writer answers everything it takes; silence means that it died in the midst of a batch.
+        // The writer answers all that it takes; a closed channel means that it died in the middle of a batch.
         let silent = || DbError::OutcomeUnknown(format!("the writer of {} died", self.name));
         outcome.await.unwrap_or_else(|_| Err(silent().into()))
     }
@@ -264,8 +265,8 @@ impl<W: BatchWriter> Drain<W> {
             metrics::histogram!("bookstore_combiner_batch_len", "combiner" => self.writing.name);
         let queue_len =
             metrics::gauge!("bookstore_combiner_queue_len", "combiner" => self.writing.name);
-        // Polled here and not in tasks of their own: what they wait for runs elsewhere. They are answered in their
-        // order: one that wrote nothing may have read what is not on the disk yet.
+        // Polled here rather than in tasks of their own: what they wait for runs elsewhere. Answered in
+        // order: a batch that wrote nothing may have read what is not yet durable.
         let mut on_their_way = FuturesOrdered::new();
         let mut last_turn = Turn::default();
         last_turn.pass();
@@ -286,7 +287,7 @@ impl<W: BatchWriter> Drain<W> {
                     }
                 }
                 () = closing.cancelled(), if !self.waiting.is_closed() => {
-                    // What is in the queue by now is still applied; then `recv_many` answers 0.
+                    // What is in the queue by now is still applied; then `recv_many` returns 0.
                     self.waiting.close();
                     continue;
                 }
@@ -310,7 +311,8 @@ impl<W: BatchWriter> Drain<W> {
     }
 }
 
-/// Callers who were answered together come back together, and the first of them should not go alone.
+/// Adds the operations of callers that are about to submit: callers answered together come back together, and
+/// the first should not get a batch to itself.
 async fn take_along<E>(waiting: &mut mpsc::Receiver<E>, entries: &mut Vec<E>, len_max: usize) {
     gather(|| {
         while entries.len() < len_max
@@ -323,14 +325,14 @@ async fn take_along<E>(waiting: &mut mpsc::Receiver<E>, entries: &mut Vec<E>, le
     .await;
 }
 
-/// What every batch on its way needs.
+/// What all batches in flight share.
 struct Writing<W> {
     name: &'static str,
     writer: W,
 }
 
 impl<W: BatchWriter> Writing<W> {
-    /// Applies one batch; answers what each of its callers is to hear.
+    /// Applies one batch; returns the outcome for each of its callers.
     async fn apply(
         &self,
         batch: Batch<W::Op>,
@@ -357,12 +359,12 @@ impl<W: BatchWriter> Writing<W> {
         answers.into_iter().zip(outcomes).collect()
     }
 
-    /// Writes one batch, and makes sure that nobody goes without an answer.
+    /// Writes one batch; a panic or a wrong number of outputs becomes an error, so that all callers are answered.
     async fn write(&self, batch: Batch<W::Op>) -> Result<Vec<W::Out>, DbError> {
         let len = batch.len();
         let writing = self.writer.write(batch.clone());
         let writing = crash::within(batch.iter().map(W::name), writing);
-        // A writer that died would answer nobody ever again, while the service says that it is well.
+        // A panic must not end the writer: nobody would be answered again, while the service reports itself healthy.
         let outs = AssertUnwindSafe(writing).catch_unwind().await;
         let outs = outs.unwrap_or_else(|_| Err(panicked(self.name)))?;
         if outs.len() == len {
@@ -373,7 +375,7 @@ impl<W: BatchWriter> Writing<W> {
     }
 }
 
-/// Whether a smaller batch may do better: the database was there, and refused what it was told.
+/// Whether smaller batches may succeed: the database was reachable, and rejected the batch.
 fn is_one_operations_fault(error: &DbError) -> bool {
     match error {
         DbError::Duplicate { .. } | DbError::Corrupt(_) | DbError::Broken(_) => true,
@@ -381,13 +383,13 @@ fn is_one_operations_fault(error: &DbError) -> bool {
     }
 }
 
-/// A writer that answers fewer outputs than it took operations has committed them all the same.
+/// A writer that returns fewer outputs than it took operations has committed them all the same.
 fn short() -> DbError {
     DbError::OutcomeUnknown("a batch answered fewer outputs than operations".to_owned())
 }
 
 fn tell<Out>(answer: Answer<Out>, outcome: Outcome<Out>) {
-    // A caller that went away does not want to know.
+    // Fails only if the caller was cancelled.
     drop(answer.send(outcome));
 }
 
@@ -397,7 +399,7 @@ fn tell_all<Out>(outcomes: Vec<(Answer<Out>, Outcome<Out>)>) {
     }
 }
 
-/// What was sent to the database before may have been committed.
+/// The outcome is unknown: what was sent before the panic may have been committed.
 fn panicked(combiner: &'static str) -> DbError {
     tracing::error!(combiner, "a batch panicked");
     DbError::OutcomeUnknown("the writer panicked".to_owned())

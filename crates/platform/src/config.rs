@@ -38,7 +38,7 @@ impl ConfigError {
     }
 }
 
-/// A key is whatever somebody wrote, line breaks and other control characters included.
+/// Keys are a user's text and may hold line breaks and other control characters.
 fn escape_breaks(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
@@ -63,18 +63,18 @@ pub fn variable(name: &str) -> Option<String> {
 /// A YAML text and where it came from.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// How mistakes in it are named: a file's path.
+    /// Its name in error messages: a file's path.
     pub name: &'a str,
     /// The text.
     pub yaml: &'a str,
 }
 
-/// Reads `T` from `sources`, later ones over earlier ones, then from the variables of `environment`
-/// that start with `BOOKSTORE_`, `__` between levels.
+/// Reads `T` from `sources`, later ones overriding earlier ones, then from the variables of
+/// `environment` that start with `BOOKSTORE_`, with `__` between levels.
 ///
 /// # Errors
-/// The first mistake: text that is not YAML, an unknown key or variable, nothing where a value belongs, a
-/// value of a wrong type.
+/// The first mistake: text that is not YAML, an unknown key or variable, an empty value, a value of the
+/// wrong type.
 pub fn load<T: DeserializeOwned>(
     sources: &[Source<'_>],
     environment: impl IntoIterator<Item = (String, String)>,
@@ -89,7 +89,7 @@ pub fn load<T: DeserializeOwned>(
         let layer: Option<Value> = serde_saphyr::from_str(source.yaml)
             .map_err(|error| ConfigError::new(source.name, error))?;
         merge(&mut tree, layer.unwrap_or(Value::Null), &mut Vec::new()).map_err(blame)?;
-        // A layer over complete ones is checked at once, so that a mistake is blamed on its file.
+        // A layer over a complete tree is checked at once, so that a mistake is blamed on its file.
         match read::<T>(tree.clone()) {
             Ok(_) => complete = true,
             Err(mistake) if complete => return Err(blame(mistake)),
@@ -105,18 +105,18 @@ pub fn load<T: DeserializeOwned>(
     read(tree).map_err(|mistake| ConfigError::new(mistake.key, mistake.reason))
 }
 
-/// `tree` with a variable over it, by the first of its meanings that can be read.
+/// `tree` overridden by a variable, in the first of its meanings that can be read.
 fn with_variable<T: DeserializeOwned>(
     tree: &Value,
     path: &[String],
     text: &str,
 ) -> Result<Value, String> {
-    // Whoever wrote `DATABASE=$URL` meant what is missing, and no default.
+    // `DATABASE=$URL` with an unset `URL` is a mistake, not a request for the default.
     let mut told = Mistake::empty(path);
     for value in meanings(text) {
         match with_value::<T>(tree, path, value) {
             Ok(tree) => return Ok(tree),
-            // Of two meanings that are both wrong, the one that is of the right kind is the likelier.
+            // If no meaning can be read, the one of the right type is the likelier.
             Err(mistake) if told.is_of_wrong_kind || told.reason == EMPTY => told = mistake,
             Err(_) => {}
         }
@@ -135,8 +135,8 @@ fn with_value<T: DeserializeOwned>(
     Ok(tree)
 }
 
-/// What the text of a variable can mean, likeliest first: itself, for a token of digits is no number and has
-/// its zeros; else what YAML makes of it. Quotes around it are taken off, as files of variables have them.
+/// What the text of a variable can mean, likeliest first: the text itself (so that a token of digits keeps
+/// its leading zeros), then what YAML makes of it. Quotes around it, as env files have them, are stripped.
 fn meanings(text: &str) -> Vec<Value> {
     let itself = Value::String(text.to_owned());
     match serde_saphyr::from_str(text) {
@@ -147,7 +147,7 @@ fn meanings(text: &str) -> Vec<Value> {
     }
 }
 
-/// `BOOKSTORE_ORDER__PAYMENT_TIMEOUT` is `[order, payment_timeout]`; `None` for what is not ours.
+/// `BOOKSTORE_ORDER__PAYMENT_TIMEOUT` is `[order, payment_timeout]`; `None` for any other variable.
 fn variable_path(name: &str) -> Option<Vec<String>> {
     let path = name.strip_prefix("BOOKSTORE_")?;
     if FOREIGN_PREFIXES
@@ -165,11 +165,11 @@ fn nested(path: &[String], value: Value) -> Value {
     })
 }
 
-/// Lays `over` over `under`. Nothing over a section leaves it as it is; nothing over a value is a mistake.
+/// Merges `over` into `under`. A null over a section leaves it as it is; a null over a value is a mistake.
 /// `path` leads to both.
 fn merge(under: &mut Value, over: Value, path: &mut Vec<String>) -> Result<(), Mistake> {
     match (under, over) {
-        // Nothing was there, so the key is unknown: that is found out when all is read.
+        // A key that is missing in `under` is unknown, which is found out when the whole tree is read.
         (Value::Object(_) | Value::Null, Value::Null) => {}
         (_, Value::Null) => return Err(Mistake::empty(path)),
         (Value::Object(under), Value::Object(over)) => {

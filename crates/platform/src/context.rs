@@ -1,4 +1,4 @@
-//! What travels with a call: who asks in which language, until when, and under which request id.
+//! What travels with a call: the caller's language, its deadline, its request id.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct CallContext {
 impl CallContext {
     /// The context that the shell attached to `request`.
     ///
-    /// A request that came past the shell (a unit test's) gets a default one.
+    /// A request that bypassed the shell (a unit test's) gets a default one.
     pub fn of<T>(request: &tonic::Request<T>) -> Self {
         request
             .extensions()

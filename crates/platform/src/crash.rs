@@ -3,14 +3,14 @@
 //! Only the cargo feature `crash-points` puts anything behind them; without it every function in here
 //! is empty and the compiler leaves nothing of it. With it, two variables steer the process:
 //!
-//! - `BOOKSTORE_TEST_CRASH=NAME` or `NAME:N` kills it when it comes by `NAME` the first or the Nth
-//!   time, as `kill -9` does: no drain, no rollback, no goodbye;
+//! - `BOOKSTORE_TEST_CRASH=NAME` or `NAME:N` kills it when it passes `NAME` for the first or the
+//!   Nth time, as `kill -9` does: no drain, no rollback, no goodbye;
 //! - `BOOKSTORE_TEST_CRASH_LOG=FILE` appends the name of every point that it passes.
 //!
-//! Points are generic, so a new step gets its own by itself: every unit of work of a database before
-//! and after its commit, by its own name and by those of the operations that a combiner put into it
-//! (`Unit`); every call to another service, to a gateway and to the delay queue, before and after
-//! ([`around`]). Why so: `docs/adr/0017-crash-points.md`.
+//! Points are generic, so a new step gets its own automatically: every unit of work of a database
+//! before and after its commit, by its own name and by those of the operations that a combiner put
+//! into it (`Unit`); every call to another service, to a gateway and to the delay queue, before and
+//! after ([`around`]). Why: `docs/adr/0017-crash-points.md`.
 
 #[cfg(feature = "crash-points")]
 mod armed;
@@ -21,13 +21,13 @@ use std::future::Future;
 #[derive(Debug, Clone)]
 pub(crate) struct Unit {
     name: &'static str,
-    /// All that its points are named after.
+    /// The names that its points are derived from.
     #[cfg(feature = "crash-points")]
     points: Vec<&'static str>,
 }
 
 impl Unit {
-    /// The unit `name`, made of the operations that the combiner above is writing, if there is one.
+    /// The unit `name`, made of the operations that the enclosing combiner is writing, if there is one.
     pub(crate) fn current(name: &'static str) -> Self {
         Self {
             name,
@@ -50,12 +50,12 @@ impl Unit {
         self.name
     }
 
-    /// All is decided and nothing is committed; a server may not have been told of what waits yet.
+    /// All is decided and nothing is committed; buffered statements may not have reached the server yet.
     pub(crate) fn before_commit(&self) {
         self.pass("before_commit");
     }
 
-    /// The database has it for good, and nobody has heard of it.
+    /// The commit is durable, and no caller has been told.
     pub(crate) fn after_commit(&self) {
         self.pass("after_commit");
     }
@@ -102,7 +102,7 @@ pub fn around<F: Future>(_name: &'static str, step: F) -> F {
     step
 }
 
-/// The name of a message's type without its path: what a call is called.
+/// The name of a message's type without its path: the name of its call.
 pub(crate) fn message_name<M>() -> &'static str {
     let path = std::any::type_name::<M>();
     path.rsplit("::").next().unwrap_or(path)

@@ -18,7 +18,7 @@ pub struct DeadlinePassed;
 impl Deadline {
     /// The moment `wait` from now.
     pub fn after(wait: Duration) -> Self {
-        // A wait past the end of the monotonic clock is as good as a year.
+        // Capped at a year, so that the sum stays within the monotonic clock.
         let year = Duration::from_hours(365 * 24);
         Self(Instant::now() + wait.min(year))
     }

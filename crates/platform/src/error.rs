@@ -17,7 +17,7 @@ use crate::random;
 /// What an error means to the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Class {
-    /// A business no: gRPC OK, with `code` and `message` in the reply.
+    /// A business refusal: gRPC OK, with `code` and `message` in the reply.
     Refused(Code),
     /// The caller's request is wrong: `INVALID_ARGUMENT` that names each field.
     Malformed(Violations),
@@ -30,7 +30,7 @@ pub enum Class {
         /// Whether it was the deadline that ended the wait.
         late: bool,
     },
-    /// Our fault: `INTERNAL` with an id for the log, nothing inside told.
+    /// A bug of this program: `INTERNAL` with an id for the log, and no details.
     Bug,
 }
 
@@ -51,20 +51,20 @@ pub enum Repeat {
 
 /// How long a client should wait before it asks again.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
-/// How long, where too many ask at once: each from the one to the other, so that they do not come back as
-/// one. To refuse a call costs processor time too, and who comes back soon is refused again.
+/// The same under overload: a random wait between the two, so that callers do not come back all at once.
+/// Refusing a call costs processor time too, and a caller that comes back soon is refused again.
 const RETRY_SHED_AFTER: (Duration, Duration) =
     (Duration::from_millis(500), Duration::from_millis(1500));
 
-/// Marks a status that we mean to be INTERNAL: anything else that says INTERNAL was made by the
-/// transport out of what a caller sent, see [`crate::server`].
+/// Marks a status that is INTERNAL on purpose: any other INTERNAL was made by the transport out of
+/// what a caller sent, see [`crate::server`].
 pub(crate) const ERROR_ID: &str = "x-error-id";
 
-/// How many bytes of what is wrong with a request go into the details of its answer, and into its text.
+/// How many bytes of violations go into the details of a status, and into its message.
 const DETAILS_LEN_MAX: usize = 3600;
 const TEXT_LEN_MAX: usize = 600;
 
-/// Turns what a use case answered into what goes on the wire, and logs a failure, once.
+/// Turns the result of a use case into what goes on the wire, and logs a failure, once.
 pub fn respond<R: api::Reply>(
     context: &CallContext,
     repeat: Repeat,
@@ -116,8 +116,8 @@ fn failure(repeat: Repeat, error: &impl Classify, class: Class) -> Status {
 
 /// `INVALID_ARGUMENT` whose details name each bad field, and whose text names the first few.
 ///
-/// All of it travels in headers. Many clients take 8 KB of those and report something else where there are
-/// more, so of very many bad fields the first eighty or so are named.
+/// All of it travels in headers. Many clients accept 8 KB of those and report something else beyond that, so
+/// of very many bad fields the first eighty or so are named.
 pub(crate) fn malformed(violations: &Violations) -> Status {
     let mut details = ErrorDetails::new();
     let (mut details_len, mut text, mut told) = (0, String::new(), 0);
@@ -141,18 +141,18 @@ pub(crate) fn malformed(violations: &Violations) -> Status {
     Status::with_error_details(GrpcCode::InvalidArgument, text, details)
 }
 
-/// What a call hears that is turned away at the door.
+/// The status of a call that is shed before any work.
 pub(crate) fn shed() -> Status {
     busy("too many calls at once; nothing happened")
 }
 
-/// `UNAVAILABLE` for want of room: to come back, and not at once with all others.
+/// `UNAVAILABLE` for lack of room, with a random wait so that callers do not come back all at once.
 pub(crate) fn busy(text: &str) -> Status {
     let (shortest, longest) = RETRY_SHED_AFTER;
     unavailable_for(text, random::wait_between(shortest, longest))
 }
 
-/// `UNAVAILABLE`, and how long to wait before a repeat, which does no harm.
+/// `UNAVAILABLE`, and how long to wait before a retry, which is safe.
 fn unavailable_for(text: &str, wait: Duration) -> Status {
     let details = ErrorDetails::with_retry_info(Some(wait));
     Status::with_error_details(GrpcCode::Unavailable, text, details)

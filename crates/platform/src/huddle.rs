@@ -1,8 +1,8 @@
-//! Request coalescing: one question for all who ask at the same moment.
+//! Request coalescing: one call for all callers that ask at the same moment.
 //!
-//! Callers that were answered together ask together. The first of them lets the others come along and asks
-//! for all; questions that come later have a huddle of their own, so nobody waits for an answer that is
-//! older than its question, and no question waits for another.
+//! Callers that were answered together ask together. The first of them, the leader, lets the others join and
+//! makes one call for all; later callers form a group of their own. So no caller is answered by a call that
+//! began before it asked, and no call waits for another.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::oneshot;
 
-/// How often others are let run at the most.
+/// How many times [`gather`] yields at most.
 const ROUNDS_MAX: usize = 16;
 
-/// Lets those come along who are on their way, by letting others run as long as `count` grows by that.
-/// Waits for nothing but what is ready to run.
+/// Yields to the tasks that are ready to run, as long as `count` grows by it, so that callers about to join
+/// can do so. Waits for no timer and no I/O.
 pub async fn gather(mut count: impl FnMut() -> usize) {
     let mut before = count();
     for _ in 0..ROUNDS_MAX {
@@ -28,35 +28,35 @@ pub async fn gather(mut count: impl FnMut() -> usize) {
     }
 }
 
-/// Asks for many keys at once in the name of all who ask for some.
+/// Coalesces concurrent lookups by key into one call.
 #[derive(Debug)]
 pub struct Huddle<K, V> {
     keys_max: usize,
-    /// The group that is being gathered; its first member alone keeps it alive.
+    /// The group that callers can join; its leader alone keeps it alive.
     open: Mutex<Weak<Group<K, V>>>,
 }
 
-/// Those whom one question serves.
+/// The callers that one call serves.
 type Group<K, V> = Mutex<Asks<K, V>>;
 
 #[derive(Debug)]
 struct Asks<K, V> {
     keys: BTreeSet<K>,
-    /// Who is to be told.
+    /// The callers that wait for the leader's answer.
     others: Vec<oneshot::Sender<Arc<[V]>>>,
-    /// The question is being asked: nobody joins any more.
+    /// The call is under way: nobody can join any more.
     is_asked: bool,
 }
 
 enum Place<K, V> {
-    /// Who has to ask, for all.
+    /// The leader, which makes the call for all.
     First(Arc<Group<K, V>>),
-    /// Who hears what the first is answered, or nothing where that fails.
+    /// A follower, which gets the leader's answer, or a closed channel if the leader fails or is cancelled.
     Among(oneshot::Receiver<Arc<[V]>>),
 }
 
 impl<K: Ord + Clone, V> Huddle<K, V> {
-    /// Nobody has asked yet. One question is for at most `keys_max` keys, or for those of a single caller.
+    /// A huddle without callers. One call is for at most `keys_max` keys, or for those of a single caller.
     pub const fn new(keys_max: usize) -> Self {
         Self {
             keys_max,
@@ -64,9 +64,9 @@ impl<K: Ord + Clone, V> Huddle<K, V> {
         }
     }
 
-    /// What `ask` answers to `keys` and to the keys of others.
+    /// Returns what `ask` finds for `keys` and for the keys of the other callers in the group.
     ///
-    /// Where the common question fails, or whoever asked it goes away, each asks for its own.
+    /// If the shared call fails, or the caller that makes it is cancelled, each caller asks for its own keys.
     pub async fn find<F, E>(
         &self,
         keys: &[K],
@@ -87,7 +87,7 @@ impl<K: Ord + Clone, V> Huddle<K, V> {
                     Ok(found) => {
                         let found: Arc<[V]> = found.into();
                         for other in others {
-                            // Who went away does not want to know.
+                            // Fails only if that caller was cancelled.
                             drop(other.send(Arc::clone(&found)));
                         }
                         return Ok(found);
@@ -132,8 +132,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    //! Proves that who asks together is asked for together, hears of its own keys whatever becomes of the
-    //! common question, and is never answered what was asked before it came.
+    //! Proves that concurrent callers share one call, that each gets its own keys whatever becomes of the
+    //! shared call, and that none is answered by a call made before it asked.
 
     use futures::FutureExt;
     use futures::future::{join, join_all};
@@ -142,7 +142,7 @@ mod tests {
 
     type Asked = Mutex<Vec<Vec<u32>>>;
 
-    /// Finds every key that it is asked for, ten times as large; but fails where `fails` says so.
+    /// Finds every key that it is asked for, ten times as large; fails the calls that `fails` picks.
     async fn find(
         huddle: &Huddle<u32, u32>,
         asked: &Asked,

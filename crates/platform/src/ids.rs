@@ -1,7 +1,7 @@
 //! Ids that no two replicas hand out twice.
 //!
-//! Replicas reserve blocks of numbers from one counter row and hand them out from memory: no
-//! round trip an id, no reliance on auto-increment. A crash loses the rest of a block: ids have gaps.
+//! Replicas reserve blocks of numbers from one counter row and hand them out from memory: no round
+//! trip per id, no reliance on auto-increment. A crash loses the rest of a block: ids have gaps.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl IdAllocator {
         Ok(self.next_range(1, deadline).await?.start)
     }
 
-    /// The next ids in a row, `len` at the most, and one at least.
+    /// The next consecutive ids: at most `len`, and at least one.
     ///
     /// # Errors
     /// As [`Self::next`].
@@ -68,7 +68,7 @@ impl IdAllocator {
     async fn take(&self, len: u64) -> Result<Range<u64>, DbError> {
         let mut block = self.block.lock().await;
         if block.ids.is_empty() {
-            // Dropped halfway, this loses a block of ids and nothing else.
+            // If this is dropped halfway, a block of ids is lost and nothing else.
             let ids = self.source.reserve(block.next_len).await?;
             if ids.is_empty() {
                 return Err(DbError::Broken("an empty block of ids".to_owned()));
@@ -83,10 +83,10 @@ impl IdAllocator {
     }
 }
 
-/// Moves the counter `name` on by `count` and answers the numbers it passed.
+/// Advances the counter `name` by `count` and returns the numbers it passed.
 ///
-/// Runs inside the caller's transaction and locks the counter's row until that ends. The row is made
-/// by the service's migration: made here, two replicas that start at once would both make it.
+/// Runs inside the caller's transaction and locks the counter's row until that ends. The row is created
+/// by the service's migration: if it were created here, two replicas that start at once would both do so.
 pub async fn reserve(tx: &mut Tx, name: &str, count: u64) -> Result<Range<u64>, DbError> {
     let count = i64::try_from(count).map_err(|_| DbError::Broken("too many ids".to_owned()))?;
     let read = format!(

@@ -1,9 +1,9 @@
-//! What every service stands on, and nothing that knows what a book is.
+//! What every service is built on, and nothing that knows what a book is.
 //!
 //! Owns: the clock, deadlines, the context of a call, classes of errors and their way to the wire,
 //! databases, the [`combiner`], tasks that no caller can cancel, ids, discovery, calls between
 //! services, configuration, telemetry, server start and drain.
-//! Never does: a rule of the trade; a message's text (that is `api`).
+//! Never does: business rules; a message's text (that is `api`).
 //!
 //! Start reading at [`combiner`] (why writes are fast), then [`db`] (how one SQL text serves two
 //! kinds of server), then [`server`] (what happens around every call).

@@ -1,4 +1,4 @@
-//! What a process uses of the machine, as Linux tells it.
+//! What a process uses of the machine, as Linux reports it.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub enum Process {
     Id(u32),
 }
 
-/// How long one tick of `/proc` is: Linux tells user space 100 a second on every machine.
+/// How long one tick of `/proc` is: Linux reports 100 a second to user space on every machine.
 const TICK: Duration = Duration::from_millis(10);
 /// Fields of `stat` after the program's name, counted from 0.
 const USER_TICKS: usize = 11;

@@ -1,8 +1,8 @@
-//! Chance, from one place.
+//! Randomness, from one place.
 //!
-//! Ids of requests and the spread of retries come from here and nowhere else, so that a simulation
-//! can have every throw of the dice come from its own seed ([`seed_thread`]). Nobody else calls that:
-//! without it, numbers come from the system's generator. Nothing here is a secret.
+//! Ids of requests and the spread of retries come from here and nowhere else, so that a simulation can
+//! derive every random choice from its own seed ([`seed_thread`]). Nothing else calls that: without it,
+//! numbers come from the system's generator. Not for secrets.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -14,12 +14,12 @@ thread_local! {
     static SEEDED: RefCell<Option<SmallRng>> = const { RefCell::new(None) };
 }
 
-/// Has all numbers of this thread follow from `seed`, from here on; `None` ends that.
+/// Derives all numbers of this thread from `seed`, from here on; `None` ends that.
 pub fn seed_thread(seed: Option<u64>) {
     SEEDED.set(seed.map(SmallRng::seed_from_u64));
 }
 
-/// Any number.
+/// A random number.
 pub fn number() -> u64 {
     SEEDED.with_borrow_mut(|seeded| match seeded {
         Some(rng) => rng.next_u64(),

@@ -1,7 +1,7 @@
-//! Reading single rows for all who ask at once, in one query.
+//! Batched reads: single rows for all concurrent callers, in one query.
 //!
-//! A [`Combiner`] of reads: whoever asks while a query runs is served by the next one, never by the
-//! one that runs, which may have looked before the asker's own write.
+//! A [`Combiner`] of reads: a caller that asks while a query runs is served by the next one, never
+//! by the one that runs, which may have read before the caller's own write.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,31 +19,31 @@ const LIMITS: CombinerLimits = CombinerLimits {
 /// Rows that are found by a key of their own.
 #[async_trait]
 pub trait KeyedRows: Send + Sync + 'static {
-    /// What a row is asked for by.
+    /// What a row is looked up by.
     type Key: Ord + Clone + Send + Sync + 'static;
     /// What is found.
     type Row: Clone + Send + 'static;
 
-    /// Labels the metrics, as `order.load`.
+    /// The label of the metrics, such as `order.load`.
     const NAME: &'static str;
 
-    /// The rows of those of `keys` that have one, in whatever order; `keys` are different.
+    /// The rows that exist for `keys`, in any order; `keys` are distinct.
     ///
     /// # Errors
-    /// Where the database did not answer; everybody who waits for one of `keys` hears it.
+    /// The database did not answer; every caller that waits for one of `keys` gets the error.
     async fn find(&self, keys: &[Self::Key]) -> Result<Vec<Self::Row>, DbError>;
 
     /// The key of a row.
     fn key(row: &Self::Row) -> &Self::Key;
 }
 
-/// Answers single rows.
+/// Looks up single rows, in batches.
 pub struct Reader<R: KeyedRows> {
     combiner: Combiner<R::Key, Option<R::Row>>,
 }
 
 impl<R: KeyedRows> Reader<R> {
-    /// Starts to read.
+    /// Starts the task that reads.
     pub fn start(rows: R) -> Self {
         Self {
             combiner: Combiner::start(R::NAME, Combined(rows), LIMITS),
@@ -62,7 +62,7 @@ impl<R: KeyedRows> Reader<R> {
         self.combiner.submit(key, deadline).await
     }
 
-    /// Refuses new readers and answers those that wait.
+    /// Refuses new callers and answers those that wait.
     pub async fn close(&self) {
         self.combiner.close().await;
     }
@@ -91,7 +91,7 @@ impl<R: KeyedRows> BatchWriter for Combined<R> {
 
 #[cfg(test)]
 mod tests {
-    //! Proves that each asker hears of the row that it asked for, and that each row is asked for once.
+    //! Proves that each caller gets the row that it asked for, and that each row is read once.
 
     use std::sync::{Arc, Mutex};
 

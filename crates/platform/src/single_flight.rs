@@ -1,5 +1,4 @@
-//! Twins share one run: calls for the same key that come while one is under way wait for it and
-//! hear the same answer.
+//! Single flight: calls for a key that come while one is in flight wait for it and get its answer.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -12,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::tasks::{TaskError, Tasks};
 
-/// The answer of a run; cancelled where the run died.
+/// The answer of a run; an error if the run died.
 type Answer<V> = Shared<oneshot::Receiver<V>>;
 type Flights<K, V> = Arc<Mutex<HashMap<K, Answer<V>>>>;
 
@@ -45,16 +44,16 @@ where
     K: Clone + Eq + Hash + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Nothing under way.
+    /// No runs in flight.
     pub fn new() -> Self {
         Self {
             flights: Arc::default(),
         }
     }
 
-    /// Starts `work` for `key`, or joins the run that is under way.
+    /// Starts `work` for `key`, or joins the run that is in flight.
     ///
-    /// The run cannot be cancelled by any of those who wait for it.
+    /// No caller can cancel the run.
     pub async fn run<W, F>(
         &self,
         tasks: &Tasks,
@@ -79,7 +78,7 @@ where
         if let Some(answer) = flights.get(&key) {
             return answer.clone();
         }
-        // Should this panic, nothing has been begun.
+        // If this panics, nothing has been begun.
         let work = work();
         let (answered, answer) = oneshot::channel();
         let answer = answer.shared();
@@ -90,17 +89,17 @@ where
         };
         tasks.spawn(name, async move {
             let value = work.await;
-            // The key is free before the answer is heard, so that whoever hears it and asks again
-            // starts a new run.
+            // The key is free before the answer is sent, so that a caller that gets it and asks again starts
+            // a new run.
             drop(landing);
-            // Nobody hears it where all who waited went away.
+            // Fails only if every waiting caller was cancelled.
             drop(answered.send(value));
         });
         answer
     }
 }
 
-/// Frees the key when the run ends, also by a panic.
+/// Frees the key when the run ends, even by a panic.
 struct Landing<K: Eq + Hash, V> {
     flights: Flights<K, V>,
     key: K,

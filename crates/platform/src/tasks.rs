@@ -1,7 +1,7 @@
 //! Work that no caller can cancel.
 //!
-//! tonic drops a handler when its caller hangs up or its deadline passes, at whatever await it
-//! stands. So sagas and workers run here: a handler only waits for them, and a drain waits too.
+//! tonic drops a handler when its caller hangs up or its deadline passes, at whatever await it has
+//! reached. So sagas and workers run here: a handler only waits for them, and a drain waits too.
 
 use std::future::Future;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub struct Tasks {
     stopping: CancellationToken,
 }
 
-/// A task did not come to its end: it panicked, or the runtime went down with it.
+/// A task did not finish: it panicked, or the runtime shut down.
 #[derive(Debug, thiserror::Error)]
 #[error("task {name} ended without a result")]
 pub struct TaskError {
@@ -56,7 +56,7 @@ impl Tasks {
         drop(task);
     }
 
-    /// Starts `work` at once and answers its result; dropping the answer does not stop the work.
+    /// Starts `work` at once; the future returns its result, and dropping it does not stop the work.
     pub fn run<F>(
         &self,
         name: &'static str,
@@ -70,7 +70,7 @@ impl Tasks {
         async move { handle.await.map_err(|error| died(name, &error)) }
     }
 
-    /// Starts `work`, which keeps a processor busy for long, on a thread of its own, where it holds no call up.
+    /// Starts `work`, which keeps a processor busy for long, on a blocking thread, where it holds no call up.
     pub fn run_apart<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -106,7 +106,7 @@ impl Tasks {
         self.stopping.clone()
     }
 
-    /// Says that no new calls come.
+    /// Signals that no new calls come.
     pub fn begin_drain(&self) {
         self.draining.cancel();
     }

@@ -16,7 +16,7 @@ use crate::url_text::take_path;
 
 const PARAMETER: &str = "ssl-ca";
 
-/// Names the one TLS provider of the process; who named it first does not matter.
+/// Installs the one TLS provider of the process; idempotent.
 pub(crate) fn name_provider() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
@@ -39,7 +39,7 @@ pub(crate) fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// What is wrong with TLS, where that is why `error` happened.
+/// What is wrong with TLS, if that is what caused `error`.
 pub(crate) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -51,7 +51,7 @@ pub(crate) fn explain(error: &(dyn Error + 'static)) -> Option<String> {
     None
 }
 
-/// What a mere wrapper holds, which does not count it among its sources.
+/// The inner error of a wrapper that does not report it as its source.
 fn unwrap<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
     if let Some(shared) = error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
         return Some(&**shared);
@@ -65,7 +65,7 @@ fn describe(error: &rustls::Error) -> String {
         return format!("TLS: {error}");
     };
     let reason = match mistake {
-        // Authorities like to have one name: another one of that name makes a bad signature.
+        // Authorities often share a name: the wrong one of that name makes a bad signature.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
             "an authority that is not trusted here signed it; {PARAMETER}=FILE in the URL names a \
              private one"

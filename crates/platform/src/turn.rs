@@ -1,11 +1,11 @@
-//! The turn of those who write one after another, where each may begin before the last one's commit is on the disk.
+//! Turns of writers that follow one another, where each may begin before its predecessor's commit is on disk.
 
 use tokio_util::sync::CancellationToken;
 
-/// A writer's turn. Whoever has it passes it on when nobody could overtake any more at the rows that were written:
-/// they are locked, and all that is left is the commit.
+/// A writer's turn. Its holder passes it on once no later writer can overtake it at the rows it wrote: they
+/// are locked, and only the commit is left.
 ///
-/// Clones are handles on one turn. Passing it on again does nothing.
+/// Clones share one turn. Passing it on is idempotent.
 #[derive(Debug, Clone, Default)]
 pub struct Turn(CancellationToken);
 

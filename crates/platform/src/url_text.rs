@@ -1,4 +1,4 @@
-//! What the URLs of servers have in common as texts: a password that nobody may see, and parameters that their
+//! What the URLs of servers have in common as text: a password that nobody may see, and parameters that their
 //! drivers do not know.
 
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ pub(crate) fn without_password(url: &str) -> String {
     }
 }
 
-/// Takes the parameter `NAME=PATH` out of a URL; the path stands in it as it is. `what` says what it must name.
+/// Takes the parameter `NAME=PATH` out of a URL; the path is taken as it is. `what` says what it must name.
 pub(crate) fn take_path(
     url: &str,
     name: &str,

@@ -13,7 +13,7 @@ pub enum Code {
     OrderNotFound,
     /// 40402: the book was never stocked.
     StockNotFound,
-    /// 40900: the state machine has no such arrow.
+    /// 40900: the state machine has no such transition.
     IllegalTransition {
         /// The state the order is in.
         from: OrderStatus,

@@ -21,8 +21,8 @@ impl Fingerprint {
 
 /// Builds a [`Fingerprint`] from numbers in a fixed order.
 ///
-/// Put the method's name first; then every parameter, lists sorted and summed as the rule
-/// compares them.
+/// Put the method's name first; then every parameter, lists in the form in which the rule compares
+/// them: sorted and summed.
 #[derive(Debug)]
 pub struct Fingerprinter(Sha256);
 

@@ -37,7 +37,7 @@ pub enum IsbnRepair {
     Invalid,
 }
 
-/// Reads an ISBN from dirty data: hyphens, blanks, lost leading zeros; answers the ISBN-13.
+/// Reads an ISBN from dirty data: hyphens, blanks, lost leading zeros; returns the ISBN-13.
 pub fn repair_isbn(text: &str) -> IsbnRepair {
     let Some(isbn) = Isbn::new(text) else {
         return IsbnRepair::Invalid;

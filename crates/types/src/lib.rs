@@ -1,4 +1,4 @@
-//! The words of the trade, as types that cannot hold a wrong value.
+//! The vocabulary of the domain, as types that cannot hold a wrong value.
 //!
 //! Owns: money, quantities, ids, order and payment numbers, idempotency keys, fingerprints, ISBNs,
 //! statuses, business codes, and the way a malformed request is described.

@@ -63,7 +63,7 @@ impl OrderNo {
         Self(numbered("ORD", at, serial).into())
     }
 
-    /// The serial in it, where it looks like a number of an order: whether that order has this number is another
+    /// The serial in it, if it has the form of an order's number; whether that order has this number is another
     /// question.
     pub fn serial(&self) -> Option<u64> {
         self.0.get(SERIAL_STARTS..)?.parse().ok()

@@ -37,7 +37,7 @@ impl Page {
         }
     }
 
-    /// How many rows the page holds at the most.
+    /// How many rows the page holds at most.
     pub const fn size(self) -> u32 {
         self.size
     }

@@ -10,9 +10,9 @@ pub enum OrderStatus {
     Paid = 2,
     /// The goods have left.
     Shipped = 3,
-    /// Received; the end.
+    /// Received; final.
     Completed = 4,
-    /// Called off, its stock and money given back; the end.
+    /// Called off, its stock and money given back; final.
     Cancelled = 5,
 }
 
@@ -68,9 +68,9 @@ impl fmt::Display for OrderStatus {
 pub enum PaymentStatus {
     /// The gateway was asked, or is about to be; the outcome is not known.
     Pending = 1,
-    /// The money is ours.
+    /// The money was received.
     Paid = 2,
-    /// The money was given back; the end.
+    /// The money was given back; final.
     Refunded = 3,
     /// The gateway refused; it may be tried again.
     Failed = 4,

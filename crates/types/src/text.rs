@@ -7,11 +7,11 @@ pub struct TextRule {
     pub chars_min: usize,
     /// The most characters, after trimming.
     pub chars_max: usize,
-    /// Whether tabs and line breaks are welcome.
+    /// Whether tabs and line breaks are allowed.
     pub multiline: bool,
 }
 
-/// Trims `text` and holds it against `rule`; what is wrong is added under `field`.
+/// Trims `text` and checks it against `rule`; what is wrong is added under `field`.
 pub fn checked_text(
     field: &str,
     text: &str,
@@ -21,7 +21,7 @@ pub fn checked_text(
     let text = text.trim();
     let chars = text.chars().count();
     let allowed = |c: char| !c.is_control() || (rule.multiline && matches!(c, '\t' | '\n'));
-    // Some write a newline in two characters.
+    // CRLF counts as a line break.
     if !text.replace("\r\n", "\n").chars().all(allowed) {
         violations.add(field, "must not hold control characters");
     } else if chars == 0 && rule.chars_min > 0 {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-/// A moment: milliseconds since 1970-01-01 UTC. Stored so; the wire has whole seconds.
+/// A moment: milliseconds since 1970-01-01 UTC. Stored as such; the wire has whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct UnixMillis(i64);
 
@@ -23,14 +23,14 @@ impl UnixMillis {
         self.0.div_euclid(1000)
     }
 
-    /// The moment `wait` later; far beyond any calendar it stays at the end of time.
+    /// The moment `wait` later, saturating.
     #[must_use]
     pub fn plus(self, wait: Duration) -> Self {
         let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(millis))
     }
 
-    /// The moment `wait` earlier.
+    /// The moment `wait` earlier, saturating.
     #[must_use]
     pub fn minus(self, wait: Duration) -> Self {
         let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
@@ -44,7 +44,7 @@ impl UnixMillis {
     }
 
     /// The UTC calendar as `yyyyMMddHHmmss`, the middle of order and payment numbers. Always 14 digits:
-    /// of a moment whose year has no four, those of the epoch.
+    /// a moment whose year does not have four digits gives those of the epoch.
     pub fn calendar_digits(self) -> String {
         let moment = OffsetDateTime::from_unix_timestamp(self.seconds())
             .ok()

@@ -27,7 +27,7 @@ impl Violations {
         });
     }
 
-    /// Takes `value` where it is there; else notes that `field` is wrong.
+    /// Returns `value`; if it is `None`, notes that `field` is wrong.
     pub fn require<T>(&mut self, field: &str, value: Option<T>, description: &str) -> Option<T> {
         if value.is_none() {
             self.add(field, description);

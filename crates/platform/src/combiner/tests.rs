@@ -124,7 +124,8 @@ async fn more_than_a_batch_can_take_is_applied_in_several_and_nobody_is_forgotte
     assert_eq!(*adder.batches.lock().unwrap(), [1, 4, 4, 2]);
 }
 
-/// Submits `ops`, a batch each, and lets all begin that may; answers how many stand at the gate, and who waits.
+/// Submits `ops`, a batch each, and lets all begin that may; returns how many arrived at the gate, and a
+/// future of all their answers.
 async fn stand_at_the_gate(
     combiner: &Combiner<u64, u64>,
     adder: &Adder,
@@ -134,7 +135,7 @@ async fn stand_at_the_gate(
     for &op in ops {
         let one = combiner.clone();
         waiting.push(Tasks::new().run("one", async move { one.submit(op, soon()).await }));
-        // Nothing here waits for anything but other tasks: whoever may begin begins.
+        // Nothing here waits for anything but other tasks: every batch that may begin does.
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }

@@ -1,8 +1,8 @@
-//! What is wrong with a value, said without the value: it may be a secret that went astray.
+//! What is wrong with a value, without the value itself: it may be a misplaced secret.
 
 use serde_path_to_error::Segment;
 
-/// What is said of a value that is not there.
+/// The reason given for an empty value.
 pub(super) const EMPTY: &str = "is empty";
 
 /// A value that cannot be read.
@@ -12,12 +12,12 @@ pub(super) struct Mistake {
     pub(super) key: String,
     /// What is wrong with it.
     pub(super) reason: String,
-    /// Whether it is a value of another kind than is wanted there: a text for a number.
+    /// Whether the value is of the wrong type, such as a text for a number.
     pub(super) is_of_wrong_kind: bool,
 }
 
 impl Mistake {
-    /// Nothing stands at the key of this path.
+    /// The value at this path is empty.
     pub(super) fn empty(path: &[String]) -> Self {
         let keys: Vec<_> = path.iter().map(|key| shown(key)).collect();
         Self {
@@ -49,14 +49,14 @@ fn shown(key: &str) -> &str {
     if key.contains("://") { "***" } else { key }
 }
 
-// What serde's own complaints begin with. They go on with the value, and end with what was expected.
+// How serde's own errors begin. They go on with the value, and end with what was expected.
 const INVALID_TYPE: &str = "invalid type: ";
 const INVALID_VALUE: &str = "invalid value: ";
 const INVALID_LENGTH: &str = "invalid length ";
 const UNKNOWN_VARIANT: &str = "unknown variant `";
 const UNKNOWN_FIELD: &str = "unknown field `";
 
-/// Serde's complaint in words of ours; complaints of our own types, which repeat nothing, as they are.
+/// Rewords serde's errors; those of this program's own types, which repeat no value, stay as they are.
 fn describe(text: String) -> String {
     // The value comes first and may hold the same words.
     let Some((given, expected)) = text.rsplit_once(", expected ") else {
@@ -82,7 +82,7 @@ fn describe(text: String) -> String {
     text
 }
 
-/// What stands there; `None` where nothing does.
+/// The kind of value that was given; `None` if it is empty.
 fn kind_given(given: &str) -> Option<&'static str> {
     let kinds = [
         ("string", "a text"),
@@ -99,7 +99,7 @@ fn kind_given(given: &str) -> Option<&'static str> {
     Some(known.map_or("what stands there", |(_, kind)| kind))
 }
 
-/// What belongs there, for people who do not write Rust.
+/// The kind of value that was expected, for people who do not write Rust.
 fn kind_expected(expected: &str) -> &str {
     match expected {
         "a string" => "a text",

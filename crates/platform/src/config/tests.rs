@@ -181,7 +181,7 @@ fn a_text_of_a_variable_stays_as_it_stands() {
         let root = load_with("", &[("BOOKSTORE_LOCALE", text)]).unwrap();
         assert_eq!(root.locale, text);
     }
-    // As files of variables have it, and secrets with the line break behind them.
+    // As env files quote it, and as secret files end with a line break.
     for text in ["'00123'", "\"00123\"", "00123\n"] {
         let root = load_with("", &[("BOOKSTORE_LOCALE", text)]).unwrap();
         assert_eq!(root.locale, "00123");

@@ -1,4 +1,4 @@
-//! URLs that settings have: of services, of the delay queue, of the cache.
+//! URLs in settings: of services, of the delay queue, of the cache.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ macro_rules! from_text {
     };
 }
 
-/// Where another service is: `http://HOST:PORT`, several of them with commas between, or
+/// Where another service is: `http://HOST:PORT`, several of them separated by commas, or
 /// `consul://NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

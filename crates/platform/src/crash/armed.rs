@@ -28,7 +28,7 @@ struct Orders {
 
 struct Target {
     name: String,
-    /// How often it is still passed before the process is killed.
+    /// At which pass from now the process is killed; 1 is the next.
     turns: AtomicU32,
 }
 
@@ -49,7 +49,7 @@ impl Orders {
 
     fn pass(&self, name: &str) {
         if let Some(mut log) = self.log.as_ref()
-            // One write a line: processes that share the file do not mix.
+            // One write per line: lines of processes that share the file do not mix.
             && let Err(error) = log.write_all(format!("{name}\n").as_bytes())
         {
             tracing::error!(%error, "{LOG}");
@@ -63,7 +63,7 @@ impl Orders {
 /// Ends the process as `kill -9` does.
 fn die() -> ! {
     let killed = kill_process(getpid(), Signal::KILL);
-    // Nobody comes by here, unless the kernel refused.
+    // Reached only if the kernel refused.
     tracing::error!(?killed, "the process lives on");
     std::process::abort()
 }
@@ -80,18 +80,18 @@ impl Target {
         }
     }
 
-    /// Whether `name` is the target, and this the time it is meant.
+    /// Whether `name` is the target, and this the pass to die at.
     fn is(&self, name: &str) -> bool {
         name == self.name && self.turns.fetch_sub(1, Ordering::SeqCst) == 1
     }
 }
 
-/// Comes by the point `NAME.MOMENT`.
+/// Passes the point `NAME.MOMENT`.
 pub(super) fn pass(name: &str, moment: &str) {
     ORDERS.pass(&format!("{name}.{moment}"));
 }
 
-/// The operations that the combiner above is writing; none outside a combiner.
+/// The operations that the enclosing combiner is writing; none outside a combiner.
 pub(super) fn current_operations() -> Arc<[&'static str]> {
     OPERATIONS.try_with(Arc::clone).unwrap_or_default()
 }

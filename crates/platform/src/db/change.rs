@@ -1,4 +1,4 @@
-//! What changes rows, as data: each kind of server makes the statements of it that suit it best.
+//! Row changes as data: each kind of server turns them into the statements that suit it best.
 
 use super::{DbError, Value};
 
@@ -8,24 +8,24 @@ pub struct Insert {
     /// The table.
     pub table: &'static str,
     /// The columns, as SQL lists them, so that a query of the same ones can use the list: `id, title, price`.
-    /// None of those that may be NULL has another default: a statement may leave them out.
+    /// A nullable column has no other default than NULL: a statement may leave it out.
     pub columns: &'static str,
 }
 
-/// An UPDATE of many rows by their key, each row to values of its own.
+/// An UPDATE of many rows by their key, each with values of its own.
 ///
-/// The arguments of a row: a value for each column of `set`, the key, and the value that each of the
-/// `guards` must still have. Every row must be there and keep its guards, or nothing of the unit
-/// of work happens: this is the compare-and-set of the stores.
+/// The arguments of a row: a value for each column of `set`, the key, and the value that each of
+/// the `guards` must still have. A row that is missing or whose guards have changed fails the whole
+/// unit of work: this is the compare-and-set of the stores.
 #[derive(Debug, Clone, Copy)]
 pub struct Update {
     /// The table.
     pub table: &'static str,
     /// The columns that are written.
     pub set: &'static [&'static str],
-    /// The column that names a row.
+    /// The column that identifies a row.
     pub key: &'static str,
-    /// Columns of numbers that must have kept the values that were read.
+    /// Numeric columns that must still have the values that were read.
     pub guards: &'static [&'static str],
 }
 
@@ -34,13 +34,13 @@ pub struct Update {
 pub enum Matches {
     /// As many as there are.
     Any,
-    /// One for each list of arguments, in the table of that name. Fewer mean that somebody changed
-    /// what was read under a lock: nothing of the unit may stand, and it is tried again.
+    /// One per list of arguments, in the table of that name. Fewer mean that somebody changed what was read:
+    /// the unit is rolled back and tried again.
     OneEach(&'static str),
 }
 
 impl Matches {
-    /// Holds `matched` rows against what `lists` lists of arguments have to match.
+    /// Checks that `matched` rows are what `lists` lists of arguments have to match.
     pub(super) fn verify(self, matched: u64, lists: usize) -> Result<(), DbError> {
         match self {
             Self::OneEach(table) if u64::try_from(lists) != Ok(matched) => {
@@ -61,12 +61,12 @@ impl Insert {
 }
 
 impl Update {
-    /// What it has to match.
+    /// How many rows it has to match.
     pub(super) const fn matches(&self) -> Matches {
         Matches::OneEach(self.table)
     }
 
-    /// Takes the arguments of a row apart: the values of `set`, the key, those of the guards.
+    /// Splits the arguments of a row: the values of `set`, the key, those of the guards.
     pub(super) fn parts<'r>(
         &self,
         row: &'r [Value],

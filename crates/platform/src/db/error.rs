@@ -3,7 +3,7 @@ use crate::error::{Class, Classify};
 /// What went wrong at a database, by what it means for the unit of work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DbError {
-    /// Others stood in the way (busy, deadlock, lock wait), even after retries; nothing happened.
+    /// Other transactions were in the way (busy, deadlock, lock wait), even after retries; nothing happened.
     #[error("contention: {0}")]
     Contention(String),
     /// The database is out of reach, full or read-only; nothing happened.
@@ -21,7 +21,7 @@ pub enum DbError {
     /// A stored value is not what it should be.
     #[error("corrupt data: {0}")]
     Corrupt(String),
-    /// SQL that the database does not take: our fault.
+    /// SQL that the database rejects: a bug of this program.
     #[error("broken statement: {0}")]
     Broken(String),
 }
@@ -32,7 +32,7 @@ impl DbError {
         Self::Corrupt(what.into())
     }
 
-    /// Whether a table is not there; as SQLite has it, or with the code of a MySQL-protocol server.
+    /// Whether a table is missing, by SQLite's message or the code of a MySQL-protocol server.
     pub fn says_no_table(&self) -> bool {
         let none = |why: &String| why.contains("no such table") || why.contains("(1146)");
         matches!(self, Self::Broken(why) if none(why))

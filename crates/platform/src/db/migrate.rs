@@ -8,7 +8,7 @@ use crate::args;
 use crate::clock::{Clock, SystemClock};
 use crate::crash::{self, Unit};
 
-/// One step of a schema. Applied steps are never edited: a checksum tells.
+/// One step of a schema. Applied steps are never edited: a checksum would differ.
 #[derive(Debug)]
 pub struct Migration {
     /// Its place in the order, from 1.
@@ -17,8 +17,8 @@ pub struct Migration {
     pub name: &'static str,
     /// Its script for SQLite; runs in one transaction with its record.
     pub sqlite: &'static str,
-    /// Its script for MySQL-protocol servers, where every statement commits by itself: it must get
-    /// on with what a crash left of it (`CREATE TABLE IF NOT EXISTS`).
+    /// Its script for MySQL-protocol servers, where every statement commits by itself: it must be
+    /// able to resume after a crash (`CREATE TABLE IF NOT EXISTS`).
     pub mysql: &'static str,
 }
 
@@ -58,7 +58,7 @@ pub enum SchemaState {
 const TAKE_LOCK: &str = "SELECT GET_LOCK(LEFT(CONCAT('bookstore_migrate_', DATABASE()), 64), 60)";
 const GIVE_LOCK: &str = "SELECT RELEASE_LOCK(LEFT(CONCAT('bookstore_migrate_', DATABASE()), 64))";
 
-/// The code of a server that keeps a table from this user.
+/// The server's error code for a table that this user may not access.
 const DENIED: &str = "(1142)";
 const GRANT: &str = "grant this user its rights, as deploy/mysql/init.sql does";
 
@@ -69,15 +69,15 @@ const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at DATETIME(3) NOT NULL
 )";
 
-/// Applies what is missing in one transaction, so that of many that start at once one does the work;
-/// where it may not, checks that nothing is missing. Steps of a newer release are left alone.
+/// Applies the missing steps in one transaction, so that of many processes that start at once one does the
+/// work; without `apply`, checks that none is missing. Steps of a newer release are ignored.
 pub(super) async fn bring_up(
     database: &Database,
     migrations: &'static [Migration],
     apply: bool,
 ) -> Result<(), DbError> {
     if !apply {
-        // Whoever serves without migrating need not have the right to change a schema.
+        // A process that serves without migrating need not have the right to change a schema.
         return match inspect(database, migrations).await? {
             SchemaState::Current { .. } => Ok(()),
             SchemaState::Absent | SchemaState::Behind { .. } => Err(DbError::Unavailable(
@@ -106,7 +106,7 @@ pub(super) async fn inspect(
 async fn inspect_in(tx: &mut Tx, migrations: &[Migration]) -> Result<SchemaState, DbError> {
     let steps = migrations.len();
     let mut applied = 0;
-    // What waits goes first, so that the error that is looked at below is the query's own.
+    // Buffered statements go first, so that an error below is the query's own.
     tx.flush().await?;
     for migration in migrations {
         match checksum_applied(tx, migration).await {
@@ -149,8 +149,8 @@ fn compare(tx: &Tx, migration: &Migration, applied: &[u8]) -> Result<(), DbError
     )))
 }
 
-/// On MySQL every change of the schema commits by itself, so a transaction keeps nobody out: a named
-/// lock does, held by this connection until it is given back or breaks.
+/// On MySQL every change of the schema commits by itself, so a transaction excludes nobody: a named
+/// lock does, held by this connection until it is released or the connection breaks.
 async fn bring_up_alone(
     tx: &mut Tx,
     migrations: &[Migration],
@@ -193,7 +193,7 @@ async fn bring_up_in(
 }
 
 async fn apply_one(tx: &mut Tx, migration: &Migration, now: UnixMillis) -> Result<(), DbError> {
-    // On MySQL the step is done now, whatever becomes of its record.
+    // On MySQL this commits the step, whatever becomes of its record.
     crash::around("migrate.step", tx.script(migration.script(tx))).await?;
     let insert =
         "INSERT INTO schema_migrations (number, name, checksum, applied_at) VALUES (?, ?, ?, ?)";

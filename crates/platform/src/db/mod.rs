@@ -1,8 +1,8 @@
 //! Databases: one SQL text, one unit of work, two kinds of server.
 //!
-//! A unit of work is an async function over a [`Tx`]. On SQLite a `Tx` is a connection that a thread
-//! of its own holds, and every call on it returns at once; the whole unit runs on that thread,
-//! one hop for a transaction. On a MySQL-protocol server it is a pooled connection, calls wait for
+//! A unit of work is an async function over a [`Tx`]. On SQLite a `Tx` is a connection that a
+//! thread of its own holds, and no call on it is ever pending; the whole unit runs on that thread,
+//! one hop per transaction. On a MySQL-protocol server it is a pooled connection, calls wait for
 //! the network, and the unit runs in a task of its own. So stores are written once, with `?`
 //! placeholders and SQL that all servers know.
 //!
@@ -34,7 +34,7 @@ use mysql::{Found, Mysql};
 use sqlite::Sqlite;
 use url::Place;
 
-/// How often a unit of work is tried whose keys others insert as well.
+/// How many times a unit of work is tried when others insert the same keys.
 const KEYED_TRIES_MAX: u32 = 3;
 
 /// How a database is opened.
@@ -55,12 +55,12 @@ impl Default for DatabaseOptions {
     }
 }
 
-/// What a unit of work wants with the database.
+/// How a unit of work uses the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
     /// A consistent snapshot.
     Read,
-    /// One statement, which sees one moment by itself.
+    /// One statement, which is consistent by itself.
     ReadOnce,
     /// A consistent snapshot of whole tables, however long that takes.
     ReadLong,
@@ -75,7 +75,7 @@ enum Access {
 pub struct Inspection {
     /// The server and its version.
     pub server: String,
-    /// What is wrong with it, a line each, with what to do; none where it is as it should be.
+    /// What is wrong with it and what to do, one line each; empty if nothing is.
     pub mistakes: Vec<String>,
     /// How far the schema has come.
     pub schema: SchemaState,
@@ -94,7 +94,7 @@ enum Server {
 }
 
 impl Database {
-    /// Opens the database, makes its file where that is missing, and brings its schema up to date.
+    /// Opens the database, creates its file if that is missing, and brings its schema up to date.
     ///
     /// # Errors
     /// `Unavailable` where it is out of reach or cannot be trusted, `Corrupt` where its schema is not
@@ -117,7 +117,7 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens an existing database for reading alone, whatever its schema: for audits.
+    /// Opens an existing database for reading only, whatever its schema: for audits.
     pub fn open_read_only(url: &DatabaseUrl) -> Result<Self, DbError> {
         let server = match url.place() {
             Place::Sqlite(path) => Server::Sqlite(Sqlite::open_read_only(path)?),
@@ -126,7 +126,7 @@ impl Database {
         Ok(Self { server })
     }
 
-    /// Looks at the server and the schema without changing anything: for people who ask what is wrong.
+    /// Looks at the server and the schema without changing anything: for diagnosis.
     pub async fn inspect(
         url: &DatabaseUrl,
         migrations: &'static [Migration],
@@ -192,11 +192,11 @@ impl Database {
         result
     }
 
-    /// As [`Self::write`], for work that looks keys up and inserts those that are missing: where another
-    /// replica inserts one in between, the work is done again, a bounded number of times, and finds that row.
+    /// As [`Self::write`], for work that looks keys up and inserts those that are missing: if another replica
+    /// inserts one in between, the work is tried again, a bounded number of times, and finds that row.
     ///
-    /// Passes `turn` on when the server has carried out all but the commit: whoever writes then waits for the rows
-    /// that this work wrote, but not for its disk.
+    /// Passes `turn` on when the server has carried out all but the commit: the next writer then waits for
+    /// the locks on the rows that this work wrote, but not for its fsync.
     pub async fn write_keyed<T, W>(
         &self,
         name: &'static str,
@@ -225,7 +225,7 @@ impl Database {
         self.run(Unit::reading(name), Access::Read, work).await
     }
 
-    /// As [`Self::read`], for audits, which go over whole tables: with the patience that these take.
+    /// As [`Self::read`], for audits, which scan whole tables: with a longer time limit.
     pub async fn read_long<T, W>(&self, name: &'static str, work: W) -> Result<T, DbError>
     where
         T: Send + 'static,
@@ -234,8 +234,8 @@ impl Database {
         self.run(Unit::reading(name), Access::ReadLong, work).await
     }
 
-    /// As [`Self::read`], for work that is a single query or lookup: a statement sees one moment by itself,
-    /// and is spared the round trips of a transaction. The pieces of a long list see one each.
+    /// As [`Self::read`], for work that is a single query or lookup: one statement is consistent by itself,
+    /// and is spared the round trips of a transaction. Each piece of a long list sees a moment of its own.
     pub async fn read_once<T, W>(&self, name: &'static str, work: W) -> Result<T, DbError>
     where
         T: Send + 'static,

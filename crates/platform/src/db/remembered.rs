@@ -3,24 +3,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// How many batches read what they touch after one that failed.
 const WARY_BATCHES: u32 = 64;
 
-/// What one writer wrote last, so that its next batch need not read it.
+/// A cache of what one writer wrote last, so that its next batch need not read it.
 ///
-/// What is remembered proves nothing: it may not be committed yet, and others write, too. Whoever decides by it
-/// must have the database compare when it is written, a key that must be new, or a row that must have stayed as it
-/// was: all of it, since a version is given again where a batch was rolled back. Where that goes wrong, or anything
-/// else, all is forgotten, and the next batches read what they touch: replicas that write the same rows are in
-/// each other's way now and then, and not at every step.
+/// It proves nothing: its contents may not be committed yet, and others write, too. A decision based on it
+/// must be checked by the database as it is written, by compare-and-set: a key must be new, or a row
+/// unchanged. The row is compared as a whole, not by its version, which is reused after a rollback. If that
+/// check or anything else fails, all is forgotten, and the next batches read what they touch: so replicas
+/// that write the same rows conflict now and then, and not at every step.
 #[derive(Debug, Default)]
 pub struct Remembered<M>(Mutex<Inner<M>>);
 
 #[derive(Debug, Default)]
 struct Inner<M> {
     memory: M,
-    /// How many batches shall still read what they touch.
+    /// How many more batches must read what they touch.
     wary: u32,
 }
 
-/// What one batch goes by, from its begin to the end of its commit. Dropped before it was committed, it has failed.
+/// One batch's use of the cache, from its begin to the end of its commit. Dropped uncommitted, it has failed.
 #[derive(Debug)]
 pub struct Recall<M: Default> {
     remembered: Arc<Remembered<M>>,
@@ -51,8 +51,8 @@ impl<M: Default> Remembered<M> {
 }
 
 impl<M: Default> Recall<M> {
-    /// Begins; answers what `decide` makes of the memory. `None`: the batch has to read. One that begins again has
-    /// failed before.
+    /// Begins; returns what `decide` makes of the cache, or `None` if the batch has to read. A batch that
+    /// begins again has failed before.
     pub fn begin<T>(&self, decide: impl FnOnce(&M) -> Option<T>) -> Option<T> {
         if self.pass_to(State::Begun) != State::New {
             self.remembered.forget();
@@ -65,12 +65,12 @@ impl<M: Default> Recall<M> {
         decide(&inner.memory)
     }
 
-    /// Notes what the batch wrote, before its commit: batches that begin meanwhile go by it.
+    /// Notes what the batch wrote, before its commit: batches that begin meanwhile build on it.
     pub fn note(&self, note: impl FnOnce(&mut M)) {
         note(&mut lock(&self.remembered.0).memory);
     }
 
-    /// It is committed.
+    /// Marks the batch as committed.
     pub fn end(&self) {
         self.pass_to(State::Committed);
     }

@@ -31,9 +31,9 @@ impl Lookup<'_> {
 
 /// The connection of a unit of work, inside its transaction if it has one.
 ///
-/// Statements that change rows may wait on this side until something has to be heard from the
-/// server, a query or the end of the unit, and then go with it in one round trip. So what is wrong
-/// with one of them can come up at any later call, at the commit at the latest, and never after it.
+/// Statements that change rows may be buffered on this side until an answer is needed, for a query or
+/// at the end of the unit, and then go with it in one round trip. So an error of one of them can come
+/// up at any later call, at the commit at the latest, and never after it.
 pub struct Tx {
     connection: Connection,
 }
@@ -56,7 +56,7 @@ impl Tx {
         }
     }
 
-    /// Runs a statement that answers rows.
+    /// Runs a statement that returns rows.
     pub async fn query(&mut self, sql: &str, args: Vec<Value>) -> Result<Vec<Row>, DbError> {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.query(sql, args),
@@ -64,7 +64,7 @@ impl Tx {
         }
     }
 
-    /// Runs a statement now; answers how many rows it matched.
+    /// Runs a statement now; returns how many rows it matched.
     pub async fn execute(&mut self, sql: &str, args: Vec<Value>) -> Result<u64, DbError> {
         match &mut self.connection {
             Connection::Sqlite(connection) => connection.execute(sql, args),
@@ -85,7 +85,7 @@ impl Tx {
         }
     }
 
-    /// Writes rows over those that were read.
+    /// Updates rows that were read, by compare-and-set: see [`Update`].
     pub async fn update_rows(
         &mut self,
         update: &Update,
@@ -126,7 +126,7 @@ impl Tx {
         Ok(rows)
     }
 
-    /// Runs several lookups, in their order and in one round trip; answers the rows of each.
+    /// Runs several lookups, in their order and in one round trip; returns the rows of each.
     pub async fn look_up<const N: usize>(
         &mut self,
         lookups: [Lookup<'_>; N],
@@ -143,8 +143,8 @@ impl Tx {
         Ok(found)
     }
 
-    /// What a reading statement ends with that locks its rows until the transaction ends. SQLite has
-    /// one writer at a time and needs none.
+    /// The suffix of a query that locks its rows until the transaction ends. SQLite has one writer
+    /// at a time and needs none.
     pub const fn for_update(&self) -> &'static str {
         match self.connection {
             Connection::Sqlite(_) => "",
@@ -152,7 +152,7 @@ impl Tx {
         }
     }
 
-    /// Counts a unit of work that ended, well or not, and what it asked of the database.
+    /// Counts a unit of work that ended, successfully or not, and its round trips.
     pub(super) fn count_unit(&mut self, name: &'static str) {
         let round_trips = match &mut self.connection {
             Connection::Sqlite(connection) => connection.take_calls(),
@@ -173,7 +173,7 @@ impl Tx {
         }
     }
 
-    /// Has the server carry out what waits.
+    /// Has the server carry out the buffered statements.
     pub(super) async fn flush(&mut self) -> Result<(), DbError> {
         match &mut self.connection {
             Connection::Sqlite(_) => Ok(()),
@@ -189,7 +189,7 @@ impl Tx {
         }
     }
 
-    /// Ends the transaction well, where there is one; where that is in doubt, the error says so.
+    /// Commits the transaction, if there is one; the error says so if the outcome is in doubt.
     pub(super) async fn commit(&mut self, access: Access, turn: &Turn) -> Result<(), DbError> {
         if access == Access::ReadOnce {
             return Ok(());

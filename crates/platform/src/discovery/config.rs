@@ -16,7 +16,7 @@ pub enum Discovery {
     Consul,
 }
 
-/// The section `consul`; it says nothing to a program whose `discovery` is `static`.
+/// The section `consul`; ignored if `discovery` is `static`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConsulConfig {
@@ -68,7 +68,7 @@ impl fmt::Display for ConsulUrl {
     }
 }
 
-/// A text that is never shown: not by `Debug`, not by a mistake in the configuration.
+/// A text that is never shown: neither by `Debug` nor in a configuration error.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
 
@@ -78,7 +78,7 @@ impl Secret {
         Self(text)
     }
 
-    /// The text, for the one who must send it; `None` where it is empty.
+    /// The text, for the request that must carry it; `None` if it is empty.
     pub(crate) fn reveal(&self) -> Option<&str> {
         Some(self.0.as_str()).filter(|text| !text.is_empty())
     }
@@ -91,7 +91,7 @@ impl fmt::Debug for Secret {
 }
 
 impl<'de> Deserialize<'de> for Secret {
-    /// Takes a text. YAML reads a token of digits without quotes as a number, which has lost its zeros.
+    /// Accepts only a text: YAML reads an unquoted token of digits as a number, without its leading zeros.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::String(text) => Ok(Self(text)),

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 
 use super::{Address, Addresses, Instance, Registration, Registry};
 
-/// A registry that knows what it was told at the start, and takes in nobody.
+/// A registry of addresses that are given at the start; registrations are ignored.
 #[derive(Debug, Clone, Default)]
 pub struct StaticRegistry {
     services: BTreeMap<String, Arc<[Address]>>,

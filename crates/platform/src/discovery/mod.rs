@@ -1,7 +1,7 @@
-//! Who is where: the instances of a service that are well, as they come and go.
+//! Service discovery: the healthy instances of a service, as they come and go.
 //!
-//! A [`Registry`] answers addresses to those who call ([`Registry::watch`], which
-//! [`crate::net::Transport::discover`] balances over) and takes in those who are called
+//! A [`Registry`] gives addresses to callers ([`Registry::watch`], which
+//! [`crate::net::Transport::discover`] balances over) and announces the instances that they call
 //! ([`Registry::register`]). Why calls go on while a registry is away:
 //! docs/adr/0015-own-balancer-and-registry.md.
 
@@ -24,16 +24,16 @@ pub use fixed::StaticRegistry;
 
 /// The addresses of a service as they are known now. Empty: none is known yet.
 ///
-/// A list that was known is never replaced by an empty one: whoever is still there is asked, and
-/// whoever is gone is found out by the call.
+/// A known list is never replaced by an empty one: instances that are still there are called, and
+/// those that are gone are found out by the call.
 pub type Addresses = watch::Receiver<Arc<[Address]>>;
 
 /// Knows where services are.
 pub trait Registry: Send + Sync + 'static {
-    /// Follows the healthy instances of `service`, as long as somebody holds the answer.
+    /// Follows the healthy instances of `service`, until the last receiver is dropped.
     fn watch(&self, service: &str) -> Addresses;
 
-    /// Announces an instance that answers calls from now on; the answer takes it back.
+    /// Announces an instance that answers calls from now on; the returned [`Registration`] withdraws it.
     fn register(&self, instance: Instance) -> Registration;
 }
 
@@ -47,7 +47,7 @@ pub struct Instance {
     pub listen: SocketAddr,
 }
 
-/// An announcement. Leaving takes it back and waits for that; dropping it only takes it back.
+/// An announcement. Leaving withdraws it and waits for that; dropping it only withdraws it.
 #[must_use = "an announcement that is dropped is taken back"]
 pub struct Registration {
     leave: DropGuard,
@@ -55,12 +55,12 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// An announcement that nobody heard, and that needs no taking back.
+    /// An announcement that nobody heard, and that needs no withdrawing.
     pub fn nowhere() -> Self {
         Self::new(CancellationToken::new(), async {})
     }
 
-    /// `left` ends once whoever keeps the announcement has seen `leave` and taken it back.
+    /// `left` ends once the keeper of the announcement has seen `leave` and withdrawn it.
     pub fn new(leave: CancellationToken, left: impl Future<Output = ()> + Send + 'static) -> Self {
         Self {
             leave: leave.drop_guard(),
@@ -68,7 +68,7 @@ impl Registration {
         }
     }
 
-    /// Takes the announcement back; returns when that is done, or was given up on.
+    /// Withdraws the announcement; returns when that is done, or was given up on.
     pub async fn leave(self) {
         let Self { leave, left } = self;
         drop(leave);

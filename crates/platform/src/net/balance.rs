@@ -1,9 +1,9 @@
 //! Spreads calls over the instances of a service.
 //!
-//! Each call goes to the instance with the fewest calls running, in turn where several have as few;
-//! an ejected one is asked only where all are ([`super::standing`] says when). An attempt that
-//! failed before anybody took its message ([`super::lent`]) goes to the other instances, once to
-//! each; any other failure is the caller's, who alone knows what a repeat would do.
+//! Each call goes to the instance with the fewest calls in flight, round robin on a tie; an ejected one is
+//! picked only if no other is left ([`super::standing`] says when one is ejected). An attempt that failed
+//! before its message was taken ([`super::lent`]) goes to the other instances, once to each; any other failure
+//! is the caller's, who alone knows what a repeat would do.
 //! Why not tonic's own balancer: docs/adr/0015-own-balancer-and-registry.md.
 
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub(super) struct Balancer {
     _supervised: Arc<DropGuard>,
 }
 
-/// Nobody to send a call to.
+/// There is no instance to send a call to.
 #[derive(Debug, thiserror::Error)]
 #[error("no instance of {0} is known")]
 struct NobodyKnown(Arc<str>);
@@ -134,7 +134,7 @@ impl Picker {
         }
     }
 
-    /// UNAVAILABLE to the caller, and nothing was sent.
+    /// UNAVAILABLE to the caller: nothing was sent.
     fn nobody(&self) -> BoxError {
         let error = NobodyKnown(Arc::clone(&self.upstream));
         ConnectError(error.into()).into()
@@ -149,7 +149,7 @@ impl Picker {
     }
 }
 
-/// Follows the list of instances, and looks after those that are suspected.
+/// Follows the list of instances, and has suspects nursed.
 struct Supervisor {
     upstream: Arc<str>,
     addresses: Addresses,
@@ -174,7 +174,7 @@ impl Supervisor {
         }
     }
 
-    /// Makes the endpoints those of the list. Who stays keeps its connection and its standing.
+    /// Brings the endpoints in line with the list. Those that stay keep their connection and their standing.
     fn take_list(&mut self) {
         let wanted = Arc::clone(&self.addresses.borrow_and_update());
         let before = Arc::clone(&self.known.borrow());

@@ -1,11 +1,11 @@
-//! Connections whose answers go out together.
+//! Connections that batch their writes: answers that are ready together go out together.
 //!
-//! An HTTP/2 connection is flushed whenever something is ready to be sent. When a batch is committed
-//! and thirty callers are answered at once, the runtime runs each answer and then the connection it goes
-//! over, one after the other: thirty packets, each with a system call here and there. With the cork in, the
-//! flush first lets all run that is ready to run, and then one packet takes everything. (HTTP/2 flushes after
-//! each message of more than a kilobyte, so of these a packet takes two.) The idea is that of `TCP_CORK`, with
-//! the scheduler in place of a clock: nobody waits for anything but tasks that run anyway.
+//! An HTTP/2 connection is flushed whenever something is ready to be sent. When a batch is committed and
+//! thirty callers are answered at once, the runtime runs an answer, then the connection it goes over, then the
+//! next answer: thirty packets, each with a system call at either end. With the cork in, a flush first yields
+//! to every task that is ready to run, and then one packet takes everything. (HTTP/2 flushes after each
+//! message of more than a kilobyte; such a call takes two flushes.) The idea is that of `TCP_CORK`, with the
+//! scheduler in place of a clock: a flush waits only for tasks that run anyway.
 
 use std::io;
 use std::pin::Pin;
@@ -14,21 +14,21 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
-/// From how many waiting bytes on they are sent before more is taken.
+/// Once this many bytes are buffered, they are sent before more are accepted.
 const BYTES_MAX: usize = 64 * 1024;
-/// How much room a connection keeps that once had more to send.
+/// How many bytes of buffer a connection keeps that once had more to send.
 const BYTES_KEPT: usize = 16 * 1024;
 
-/// A connection that sends what was written to it once all tasks that were ready have had their turn.
+/// A connection that sends what was written to it once all tasks that were ready have run.
 ///
-/// Only for connections that are flushed by tasks of their own: it relies on a task that wakes itself coming
-/// last.
+/// Only for connections that are flushed by tasks of their own: it relies on the scheduler to queue a task
+/// that wakes itself behind all ready ones.
 pub(crate) struct Corked<T> {
     inner: T,
     waiting: Vec<u8>,
-    /// How much of what waits has been sent.
+    /// How many bytes of `waiting` have been sent.
     sent: usize,
-    /// Whether the others have had their turn since the last flush.
+    /// Whether it has yielded to the other tasks since the last flush.
     has_yielded: bool,
 }
 
@@ -162,7 +162,7 @@ mod tests {
         }
     }
 
-    /// Flushes as often as it is woken, while `others` write.
+    /// Polls a flush to its end.
     async fn flush(corked: &Mutex<Corked<Notes>>) {
         poll_fn(|cx| Pin::new(&mut *corked.lock().unwrap()).poll_flush(cx))
             .await
@@ -182,7 +182,7 @@ mod tests {
             }
         };
         write(b"first ").await;
-        // In one thread: the second is ready before the flush comes back to the queue's end.
+        // In one thread: the second is written before the flush is polled again.
         let flushing = async {
             flush(&corked).await;
         };
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::WriteZero);
     }
 
-    /// Sends 300 kB in uneven pieces to somebody who takes seven bytes at a time.
+    /// Sends 300 kB in uneven pieces to a reader that takes seven bytes at a time.
     #[tokio::test]
     async fn nothing_is_lost_or_out_of_order_where_the_other_side_is_slow() {
         let bytes: Vec<u8> = (0..=250_u8).cycle().take(300_000).collect();

@@ -1,4 +1,4 @@
-//! One instance of a service: its connection, what runs on it, how it stands.
+//! One instance of a service: its connection, its calls in flight, its ejection state.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,8 +20,8 @@ use crate::clock;
 use crate::deadline::Deadline;
 use crate::discovery::Address;
 
-/// A call that hears nothing for so long has its endpoint probed, if nobody else heard anything
-/// either. Well below the 3 s that a call between services may take.
+/// A call without an answer for this long has its endpoint probed, unless another call was answered
+/// meanwhile. Well below the 3 s that a call between services may take.
 const SUSPICIOUS_SILENCE: Duration = Duration::from_millis(500);
 /// How long a probe may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ pub(super) struct Endpoint {
     channel: Channel,
     running: AtomicUsize,
     standing: Mutex<Standing>,
-    /// Whether somebody looks after it already: at most one does.
+    /// Whether it is queued or being nursed: at most once at a time.
     is_watched: AtomicBool,
     /// Whether it is no longer on the list.
     is_retired: AtomicBool,
@@ -63,7 +63,7 @@ impl Endpoint {
         &self.address
     }
 
-    /// Calls that wait for an answer now.
+    /// The calls in flight.
     pub(super) fn running(&self) -> usize {
         self.running.load(Ordering::Relaxed)
     }
@@ -72,12 +72,12 @@ impl Endpoint {
         self.standing().is_ejected()
     }
 
-    /// It is off the list: whoever looks after it stops. Calls that run on it go on.
+    /// Takes it off the list: probing ends, calls in flight go on.
     pub(super) fn retire(&self) {
         self.is_retired.store(true, Ordering::Relaxed);
     }
 
-    /// Makes one call and learns from how it went.
+    /// Makes one call and records how it went.
     pub(super) async fn call(
         self: &Arc<Self>,
         request: Request<Body>,
@@ -97,7 +97,7 @@ impl Endpoint {
         answer.map_err(Into::into)
     }
 
-    /// Looks after a suspect: probes it; where it is ejected, again and again until it is well.
+    /// Nurses a suspect: probes it and, once it is ejected, goes on until it is healthy or retired.
     pub(super) async fn nurse(self: Arc<Self>) {
         if !self.is_ejected() {
             let well = self.is_well().await;
@@ -113,14 +113,14 @@ impl Endpoint {
             }
         }
         self.is_watched.store(false, Ordering::SeqCst);
-        // A call may have ejected it between the last look and this moment.
+        // A call may have ejected it since the last check.
         if self.is_ejected() {
             self.suspect();
         }
     }
 
-    /// Whether the instance says by `grpc.health.v1` that it serves. One without that service is well
-    /// if it can say so; one that drains says no.
+    /// Whether the instance says by `grpc.health.v1` that it serves. One without that service is healthy if
+    /// it can say so; one that drains says no.
     async fn is_well(&self) -> bool {
         let mut client = HealthClient::new(self.channel.clone());
         let probe = client.check(HealthCheckRequest::default());
@@ -146,11 +146,11 @@ impl Endpoint {
         change
     }
 
-    /// Has somebody look after it, if nobody does.
+    /// Queues it to be nursed, unless it is queued or nursed already.
     fn suspect(self: &Arc<Self>) {
         let is_news = !self.is_watched.swap(true, Ordering::SeqCst);
         if is_news && !self.is_retired.load(Ordering::Relaxed) {
-            // Nobody receives any more where the balancer itself is gone.
+            // Fails only once the balancer itself is gone.
             drop(self.suspects.send(Arc::clone(self)));
         }
     }
@@ -160,7 +160,7 @@ impl Endpoint {
     }
 }
 
-/// A call that waits for its answer, until it has it or is given up.
+/// A call in flight, until it is answered or cancelled.
 struct Waiting<'a> {
     endpoint: &'a Arc<Endpoint>,
     since: Instant,
@@ -177,7 +177,7 @@ impl<'a> Waiting<'a> {
         }
     }
 
-    /// Slow is one thing, and no sign of life on any call another: only that is suspicious.
+    /// A slow call is not suspicious; an endpoint that has been silent on all calls since this one began is.
     fn suspect_silence(&self) {
         if !self.endpoint.standing().was_heard_since(self.since) {
             self.endpoint.suspect();
@@ -196,13 +196,13 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.endpoint.running.fetch_sub(1, Ordering::Relaxed);
         if !self.is_over {
-            // The caller's deadline passed, or it lost its patience.
+            // The caller's deadline passed, or it cancelled the call.
             self.suspect_silence();
         }
     }
 }
 
-/// A status that fails a call comes with the headers; one that comes after a message is an answer.
+/// A failed call has its status in the headers; a status that follows a message counts as an answer.
 fn sign_of(response: &Response<Body>) -> Sign {
     match response
         .headers()
@@ -212,7 +212,7 @@ fn sign_of(response: &Response<Body>) -> Sign {
         Some(b"14") => Sign::Unavailable,
         Some(b"4") => Sign::Late,
         Some(_) => Sign::Answered,
-        // A proxy in between speaks HTTP alone.
+        // Without a gRPC status, a proxy in between may have answered in plain HTTP.
         None if response.status() == StatusCode::OK => Sign::Answered,
         None => Sign::Unavailable,
     }

@@ -1,7 +1,7 @@
 //! A replayable request body: it can be taken back from an attempt that never touched it.
 //!
-//! Whether a failed attempt may have reached a server is not guessed from its error. The message is
-//! in the body; where nobody took a byte of it, nobody can have carried it out.
+//! Whether a failed attempt may have reached a server is not guessed from its error. The message is in the
+//! body: if the attempt never polled it, no server can have executed the request.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ type Slot = Arc<Mutex<Option<Body>>>;
 /// The side that may take the body back.
 pub(super) struct Lender(Slot);
 
-/// The side that sends it. The first look takes the body out of the slot, for good.
+/// The side that sends it. The first poll takes the body out of the slot, for good.
 pub(super) struct Lent {
     slot: Slot,
     taken: Option<Body>,
@@ -31,7 +31,7 @@ pub(super) fn lend(body: Body) -> (Lender, Lent) {
 }
 
 impl Lender {
-    /// The body, where the attempt never touched it; the attempt cannot touch it any more.
+    /// The body, if the attempt never polled it; the attempt cannot get it any more.
     pub(super) fn take_back(self) -> Option<Body> {
         take(&self.0)
     }
@@ -45,7 +45,7 @@ impl HttpBody for Lent {
     type Data = Bytes;
     type Error = Status;
 
-    /// A body that was taken back breaks off, so that half a request is never taken for a whole one.
+    /// Fails if the body was taken back, so that half a request is never mistaken for a whole one.
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -59,7 +59,7 @@ impl HttpBody for Lent {
         }
     }
 
-    /// Never the end before the body was taken: else an empty one could be sent without a look.
+    /// Never true before the body was taken: an empty one could otherwise be sent without being polled.
     fn is_end_stream(&self) -> bool {
         self.taken.as_ref().is_some_and(HttpBody::is_end_stream)
     }

@@ -34,24 +34,24 @@ pub(crate) use corked::Corked;
 /// Names the call in logs, from service to service.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
-/// The way to another service: what generated clients stand on.
+/// A transport to another service, for generated clients to use.
 #[derive(Clone)]
 pub struct Transport(BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>);
 
 impl Transport {
-    /// The way to the instances that `url` lists itself; one that names a service knows nobody, see
+    /// A transport to the instances that `url` lists itself; a URL that names a service finds none here, see
     /// [`Transport::discover`].
     pub fn connect(url: &ServiceUrl) -> Result<Self, ConfigError> {
         Self::discover(url, &StaticRegistry::default())
     }
 
-    /// The way to the instances that `url` lists, or that `registry` knows under the name in it.
+    /// A transport to the instances that `url` lists, or that `registry` knows under the name in it.
     ///
     /// Connections are made when they are first needed, and again whenever they are lost. Calls are
     /// balanced where there can be more than one instance.
     pub fn discover(url: &ServiceUrl, registry: &dyn Registry) -> Result<Self, ConfigError> {
         match url {
-            // With nobody else to turn to there is nothing to balance.
+            // A single instance leaves nothing to balance.
             ServiceUrl::At(addresses) if addresses.len() == 1 => {
                 Ok(Self::new(open_channel(&addresses[0])?))
             }
@@ -98,7 +98,7 @@ impl Service<Request<Body>> for Transport {
 fn open_channel(address: &Address) -> Result<Channel, ConfigError> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
         .map_err(|error| ConfigError::new(address.as_str(), error))?
-        // A connection that a broken network swallowed answers nothing; pings find out.
+        // A connection that the network dropped silently never answers; pings find out.
         .http2_keep_alive_interval(Duration::from_secs(2))
         .keep_alive_timeout(Duration::from_secs(2))
         .keep_alive_while_idle(true);
@@ -110,13 +110,13 @@ fn open_channel(address: &Address) -> Result<Channel, ConfigError> {
     Ok(endpoint.connect_with_connector_lazy(corked))
 }
 
-/// How a call to another service ended, where it did not answer.
+/// Why a call to another service failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {
-    /// The service refused the request as it stands: for certain, and every time.
+    /// The service certainly refused the request as it stands, and would refuse a repeat.
     #[error("rejected: {0}")]
     Rejected(Status),
-    /// The request may have been carried out, now or later.
+    /// The outcome is unknown: the request may have been carried out, or may yet be.
     #[error("no answer: {reason}")]
     Unknown {
         /// What is known of the cause.
@@ -191,7 +191,7 @@ mod tests {
 
     use super::*;
 
-    /// Calls somebody who never answers; answers the timeout he was told, in milliseconds.
+    /// Makes a call that is never answered; returns the timeout that it carried, in milliseconds.
     async fn call_in_vain(patience: Duration, cap: Duration) -> u64 {
         let context = CallContext::background("test", patience);
         let mut told = None;

@@ -1,29 +1,29 @@
-//! Outlier ejection: when an endpoint is asked no more, and for how long. Rules without I/O and without a clock.
+//! Outlier ejection: when an endpoint gets no more calls, and for how long. Rules without I/O and without a clock.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So many UNAVAILABLE in a row, and the endpoint is ejected. One may be about the request.
+/// This many UNAVAILABLE in a row eject an endpoint: a single one may be about the request.
 const UNAVAILABLE_MAX: u32 = 3;
-/// How long an endpoint is left alone before it is probed; each time in a row doubles it.
+/// How long an ejected endpoint is left alone before it is probed; doubles with every setback in a row.
 const REST_MIN: Duration = Duration::from_millis(100);
 const REST_MAX: Duration = Duration::from_secs(5);
 
-/// What a call or a probe told of the endpoint.
+/// What a call or a probe revealed about the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sign {
-    /// It answered, be it with a refusal.
+    /// It answered, if only with a refusal.
     Answered,
-    /// It answered that the deadline passed: it lives, and that is all.
+    /// It answered that the deadline passed: it is alive, and that is all.
     Late,
     /// It answered UNAVAILABLE.
     Unavailable,
     /// There is no connection to it, or the connection broke.
     Broken,
-    /// It does not say that it is well: frozen, or about to end.
+    /// A probe was not told that it serves: it is frozen, or draining.
     Silent,
-    /// A probe found it well.
+    /// A probe found it healthy.
     Well,
 }
 
@@ -34,11 +34,11 @@ pub(super) enum Change {
     None,
     /// The endpoint is ejected from now on.
     Ejected,
-    /// The endpoint is asked again from now on.
+    /// The endpoint gets calls again from now on.
     Readmitted,
 }
 
-/// How an endpoint stands.
+/// An endpoint's ejection state.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     unavailable: u32,
@@ -66,14 +66,14 @@ impl Standing {
             .min(REST_MAX)
     }
 
-    /// Takes `sign` in.
+    /// Records `sign`; returns what it changed.
     pub(super) fn note(&mut self, sign: Sign, now: Instant) -> Change {
         if !matches!(sign, Sign::Broken | Sign::Silent) {
             self.heard = Some(now);
         }
         match sign {
             Sign::Answered => {
-                // Only a real answer makes up for setbacks: an endpoint can be well and useless.
+                // Only an answered call clears the setbacks: an endpoint can pass probes and still be useless.
                 self.setbacks = 0;
                 self.unavailable = 0;
                 self.readmit()
@@ -92,7 +92,7 @@ impl Standing {
         }
     }
 
-    /// A probe of an ejected endpoint found it as bad as before.
+    /// Records that a probe of an ejected endpoint failed.
     pub(super) fn note_failed_probe(&mut self) {
         self.setbacks = self.setbacks.saturating_add(1);
     }
@@ -160,7 +160,7 @@ mod tests {
         for _ in 0..8 {
             note_all(&mut standing, &[Sign::Broken]);
             rests.push(standing.rest().as_millis());
-            // Well by its own account, and broken again at the next call.
+            // Healthy by its own account, and broken again at the next call.
             assert_eq!(note_all(&mut standing, &[Sign::Well]), [Change::Readmitted]);
         }
         assert_eq!(rests, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);

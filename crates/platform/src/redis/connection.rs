@@ -15,23 +15,23 @@ use crate::tls;
 
 /// How long one call may take. A healthy server needs a thousandth of that.
 const CALL_LIMIT: Duration = Duration::from_millis(300);
-/// How long a connection may take to come, with its greeting.
+/// How long connecting may take, handshake included.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 /// How long a server that failed is left alone before it is tried again.
 const REST: Duration = Duration::from_millis(500);
-/// How often refused commands are logged at the most.
+/// Refused commands are logged at most once in this time.
 const LOG_REFUSALS_EVERY: Duration = Duration::from_secs(30);
-/// How many calls may stand in line for the socket.
+/// How many calls may queue for the socket.
 const PIPELINE_LEN_MAX: usize = 1024;
-/// Written when a connection is made: a server that takes no writes is of no use.
+/// Written when a connection is made: a server that rejects writes is of no use.
 const PROBE_KEY: &str = "bookstore:{probe}";
 
-/// A Redis server, over one connection that all calls share and that mends itself.
+/// A Redis server, over one connection that all calls share and that reconnects by itself.
 ///
-/// No call waits longer than 300 ms. After a failure every call fails at once with
-/// [`RedisError::Resting`] until a new connection was made in the background and took a write.
-/// A failure is logged when it begins and when it ends, and counted for each call in
-/// `bookstore_redis_failures_total`; `bookstore_redis_up` is 1 or 0.
+/// No call waits longer than 300 ms. After a failure every call fails at once with [`RedisError::Resting`]
+/// until a new connection was made in the background and a write on it succeeded. An outage is logged when it
+/// begins and when it ends; each failed call is counted in `bookstore_redis_failures_total`;
+/// `bookstore_redis_up` is 1 or 0.
 #[derive(Clone)]
 pub struct Redis {
     shared: Arc<Shared>,
@@ -44,7 +44,7 @@ struct Shared {
     client: Client,
     line: Mutex<Line>,
     refusal_logged_at: Mutex<Option<Instant>>,
-    /// Runs the one task that makes a new connection.
+    /// Runs the one task that reconnects.
     menders: Tasks,
 }
 
@@ -58,8 +58,8 @@ struct Line {
 impl Redis {
     /// Connects; `purpose` is the configuration's key, and names the server in logs and metrics.
     ///
-    /// A server that is there but takes no writes just now (full, read-only) is only warned about:
-    /// callers go on without it, and it is used once it takes them.
+    /// A server that is reachable but rejects writes for now (full, read-only) only causes a warning: callers
+    /// go on without it, and it is used once it accepts them.
     ///
     /// # Errors
     /// One line: a server out of reach, a wrong password, a database number that does not exist.
@@ -142,8 +142,8 @@ impl Shared {
         metrics::gauge!("bookstore_redis_up", "use" => self.purpose).set(1);
     }
 
-    /// Drops the connection on which a call failed, and has a new one made; once, however many
-    /// calls failed on it.
+    /// Notes a failed call: drops a lost connection and has a new one made, once, however many calls failed
+    /// on it.
     fn note_failure(self: &Arc<Self>, number: u64, error: &RedisError) {
         match error {
             RedisError::Resting => {}
@@ -160,7 +160,7 @@ impl Shared {
         }
     }
 
-    /// Makes a new connection, however long that takes; ends when nobody holds this any more.
+    /// Reconnects in the background, until that succeeds or the last handle is dropped.
     fn mend(self: &Arc<Self>) {
         let weak = Arc::downgrade(self);
         self.menders.spawn("redis.mend", async move {
@@ -228,7 +228,7 @@ pub(super) fn open_client(url: &RedisUrl) -> Result<Client, RedisError> {
     Ok(Client::build_with_tls(url.as_str(), certificates)?)
 }
 
-/// Connects, says who we are, and hears an answer.
+/// Connects, authenticates, and waits for the answer to a PING.
 pub(super) async fn open_connection(client: &Client) -> Result<MultiplexedConnection, RedisError> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)
@@ -244,7 +244,7 @@ pub(super) async fn open_connection(client: &Client) -> Result<MultiplexedConnec
     .await
 }
 
-/// Makes sure that the server takes writes.
+/// Makes sure that the server accepts writes.
 pub(super) async fn probe(connection: &MultiplexedConnection) -> Result<(), RedisError> {
     let mut connection = connection.clone();
     let mut write = cmd("SET");

@@ -1,6 +1,6 @@
 use redis::ErrorKind;
 
-/// Answers that tell of the server's state and not of the command: it will not do better before that
+/// Error codes that are about the server's state and not about the command: no call succeeds before that
 /// state has changed.
 const STATE_CODES: [&str; 11] = [
     "BUSY",
@@ -16,22 +16,22 @@ const STATE_CODES: [&str; 11] = [
     "WRONGPASS",
 ];
 
-/// Why Redis did not do what it was asked. Whether it did it all the same is not known.
+/// Why a Redis call failed. Whether the command was carried out all the same is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedisError {
-    /// Not asked: the server failed a moment ago and was not reached since.
+    /// Not sent: the server failed a moment ago and has not been reached since.
     #[error("Redis failed a moment ago and is left alone")]
     Resting,
     /// Out of reach, too slow, or in no state to serve.
     #[error("{0}")]
     Lost(String),
-    /// The server is well and refuses this command.
+    /// The server is healthy and refuses this command.
     #[error("Redis refused: {0}")]
     Refused(String),
 }
 
 impl RedisError {
-    /// What the metric calls it.
+    /// Its label in the metric.
     pub(super) const fn kind(&self) -> &'static str {
         match self {
             Self::Resting => "resting",

@@ -7,7 +7,7 @@ use super::{RedisError, RedisUrl};
 
 /// The oldest release whose behaviour is known.
 const VERSION_MIN: (u32, u32) = (6, 0);
-/// How long the server may take to tell about itself.
+/// How long the server may take to answer INFO.
 const INFO_LIMIT: Duration = Duration::from_secs(2);
 
 /// What [`inspect`] found on a server that answers.
@@ -15,18 +15,18 @@ const INFO_LIMIT: Duration = Duration::from_secs(2);
 pub struct Inspection {
     /// The server's name and version: `Redis 7.0.15`.
     pub server: String,
-    /// What is wrong with it, a line each; none where it is as it should be.
+    /// What is wrong with it, one line each; empty if nothing is.
     pub mistakes: Vec<String>,
-    /// What it does when its memory is full, where that is to throw anything away: fine for a cache, a
-    /// mistake for what must stay.
+    /// Its eviction policy, if that can evict keys without a TTL: fine for a cache, a mistake for data that
+    /// must stay.
     pub evicts: Option<String>,
 }
 
-/// Looks at a server from outside: whether it answers, how old it is, whether it takes and keeps
-/// writes. Leaves nothing behind but a key that goes within a second.
+/// Looks at a server from outside: whether it answers, how old it is, whether it accepts and keeps writes.
+/// Leaves nothing behind but a key that expires within a second.
 ///
 /// # Errors
-/// A server that does not answer, or does not let us in.
+/// A server that does not answer, or denies access.
 pub async fn inspect(url: &RedisUrl) -> Result<Inspection, RedisError> {
     let mut connection = open_connection(&open_client(url)?).await?;
     let info: String = within(INFO_LIMIT, cmd("INFO").query_async(&mut connection)).await?;
@@ -66,14 +66,14 @@ fn find_mistakes(info: &str) -> Vec<String> {
     mistakes
 }
 
-/// The policy, where it reaches keys that do not expire by themselves.
+/// The eviction policy, if memory is bounded and keys without a TTL can be evicted.
 fn find_eviction(info: &str) -> Option<String> {
     let policy = field(info, "maxmemory_policy")?;
     let is_bounded = field(info, "maxmemory")? != "0";
     (is_bounded && policy.starts_with("allkeys")).then(|| policy.to_owned())
 }
 
-/// The value of `name:VALUE`, a line of what INFO answers.
+/// The value of the line `name:VALUE` in an answer to INFO.
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))

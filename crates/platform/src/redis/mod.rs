@@ -1,14 +1,14 @@
-//! Redis, where a service is configured to use one: to be quick, never to be right.
+//! Redis, where a service is configured to use one: for speed, never for correctness.
 //!
-//! What Redis holds can be lost at any moment and is known elsewhere. So a [`Redis`] never makes
-//! anybody wait for it: a call has a limit, and after a failure all calls fail at once until the
-//! server was reached again, in the background, and took a write. Callers go on without it.
+//! What Redis holds can be lost at any moment and is kept elsewhere as well. So a [`Redis`] never holds a
+//! caller up: a call has a limit, and after a failure all calls fail at once until a new connection was made
+//! in the background and a write on it succeeded. Callers go on without it.
 //!
 //! - [`RedisUrl`] says where the server is and never shows its password;
-//! - [`Redis`] is one connection, shared by all calls, that mends itself;
+//! - [`Redis`] is one connection, shared by all calls, that reconnects by itself;
 //! - [`inspect`] tells an operator what is wrong with a server.
 //!
-//! Why so: `docs/adr/0014-redis-accelerates-never-decides.md`.
+//! Why: `docs/adr/0014-redis-accelerates-never-decides.md`.
 
 mod connection;
 mod error;

@@ -20,7 +20,7 @@ const FORM: &str = "must be redis://[[USER]:PASSWORD@]HOST[:PORT][/NUMBER], or r
 pub struct RedisUrl {
     /// As the driver reads it.
     driver: String,
-    /// The certificates of the only authority that is trusted.
+    /// The file with the certificates of the only authority that is trusted.
     ca: Option<PathBuf>,
 }
 
@@ -50,11 +50,11 @@ impl FromStr for RedisUrl {
     // The text itself may hold a password and is not repeated in errors.
     fn from_str(text: &str) -> Result<Self, String> {
         let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-        // A fragment could only switch off the check of certificates.
+        // A fragment could only switch certificate verification off.
         if !matches!(scheme, Some("redis" | "rediss")) || text.contains('#') {
             return Err(FORM.to_owned());
         }
-        // The driver would read past them, and a mistake would be told on two lines.
+        // The driver would skip them, and the error would span two lines.
         if text.contains(char::is_control) {
             return Err(FORM.to_owned());
         }
@@ -62,7 +62,7 @@ impl FromStr for RedisUrl {
         if ca.is_some() && scheme != Some("rediss") {
             return Err(format!("{FORM}: ssl-ca is for rediss://"));
         }
-        // The driver would read a part of the password as a port, a number or a parameter, and tell it.
+        // The driver would read a part of the password as a port, a number or a parameter, and repeat it.
         if driver
             .split_once("://")
             .is_some_and(|(_, rest)| cuts_password(rest))

@@ -1,4 +1,4 @@
-//! Bodies with bounds: how long a request may take to arrive, and how much may wait in answers.
+//! Bounds on bodies: how long a request may take to arrive, and how much of the answers may wait to be read.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use tonic::body::Body;
 use crate::clock::pause;
 use crate::error::busy;
 
-/// How long a request may take to arrive once somebody waits for the rest of it.
+/// How long a request may take to arrive once its reader has to wait for the rest of it.
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(5);
 
-/// A request that has to arrive in time: a caller who sends headers alone must not keep its turn.
+/// A request body that has to arrive in time: a caller that sends only headers must not keep its permit.
 pub(super) struct ArrivalLimited {
     body: Body,
     patience: Option<BoxFuture<'static, ()>>,
@@ -48,7 +48,7 @@ impl http_body::Body for ArrivalLimited {
         if frame.is_ready() {
             return frame;
         }
-        // Most requests are there at once, and never come here.
+        // Most requests have arrived by the first poll and never get here.
         let patience = self
             .patience
             .get_or_insert_with(|| Box::pin(pause(ARRIVAL_LIMIT)));
@@ -67,45 +67,45 @@ impl http_body::Body for ArrivalLimited {
     }
 }
 
-/// How many bytes of a service's answers may wait for their readers.
+/// How many bytes of a service's answers may wait to be read.
 const UNREAD_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Up to this length an answer is always given: all those of writes, whose effect cannot be taken back, are shorter,
-/// and the turns bound how many there are.
+/// An answer up to this length is always sent: those of writes, whose effect cannot be undone, are all
+/// shorter, and the permits bound how many there are.
 const SMALL: usize = 64 * 1024;
 
-/// What is said in place of an answer that nobody has room for.
+/// The message of the status that replaces an answer for which there is no room.
 const TOO_MUCH: &str = "too much waits to be read";
 
-/// The bytes of a service's answers that wait for their readers.
+/// How many bytes of a service's answers wait to be read.
 #[derive(Clone, Default)]
 pub(super) struct Unread(Arc<AtomicUsize>);
 
-/// An answer that keeps its call's turn until it is read: a caller who reads nothing must not be answered without
-/// end. The turns bound how many answers wait, [`Unread`] how much they hold.
+/// An answer that keeps its call's permit until it is read: a caller that reads nothing must not be answered
+/// without end. The permits bound how many answers wait, [`Unread`] how many bytes they hold.
 pub(super) struct Held {
     body: Body,
-    /// What the body gave already.
+    /// The frame that was taken out of `body` ahead of its reader.
     next: Option<Frame<Bytes>>,
-    /// How much of it waits.
+    /// How many of its bytes are counted in `unread`.
     len: usize,
     unread: Unread,
     _turn: OwnedSemaphorePermit,
 }
 
 impl Held {
-    /// Encodes the answer, so that its length is known, and refuses it where too much waits already.
+    /// Encodes the answer, so that its length is known, and refuses it if too much waits already.
     pub(super) fn answer(
         response: Response<Body>,
         turn: OwnedSemaphorePermit,
         unread: &Unread,
     ) -> Response<Body> {
         let (parts, mut body) = response.into_parts();
-        // A stream that has nothing to say yet is polled again by whoever sends it.
+        // A stream that is still pending is polled again by the transport.
         let next = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).now_or_never();
         let next = match next {
             Some(Some(Ok(frame))) => Some(frame),
             Some(Some(Err(status))) => return status.into_http(),
-            // It has ended, and is not asked again.
+            // It has ended, and must not be polled again.
             Some(None) => return Response::from_parts(parts, Body::empty()),
             None => None,
         };
@@ -127,7 +127,7 @@ impl Held {
         Response::from_parts(parts, Body::new(held))
     }
 
-    /// What came before has been sent, and `len` bytes wait now; whether there is room for them.
+    /// Counts `len` bytes in place of the previous frame, which has been sent; returns whether there is room.
     fn note(&mut self, len: usize) -> bool {
         self.unread.0.fetch_sub(self.len, Ordering::Relaxed);
         let before = self.unread.0.fetch_add(len, Ordering::Relaxed);
@@ -168,7 +168,7 @@ impl http_body::Body for Held {
 
     fn size_hint(&self) -> SizeHint {
         match &self.next {
-            // Nobody asks before the first frame but to know whether there is any.
+            // Before the first frame this is only asked to learn whether there is any.
             Some(_) => SizeHint::default(),
             None => self.body.size_hint(),
         }

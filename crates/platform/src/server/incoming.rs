@@ -1,6 +1,6 @@
 //! Connections as they come in.
 //!
-//! What a listener must survive: descriptors that are used up, and callers who connect and never speak.
+//! Copes with exhausted file descriptors, and with callers that connect and send nothing.
 
 use std::io;
 use std::pin::Pin;
@@ -18,14 +18,14 @@ use tonic::transport::server::Connected;
 use crate::clock::pause;
 use crate::net::Corked;
 
-/// How long a caller may take to say that it speaks HTTP/2.
+/// How long a caller may take to send the HTTP/2 preface.
 const PREFACE_LIMIT: Duration = Duration::from_secs(10);
-/// How long that is in bytes.
+/// The length of the preface, in bytes.
 const PREFACE_LEN: usize = 24;
-/// How long to wait after a connection that could not be taken: its cause, as used-up descriptors, lasts.
+/// How long to wait after a failed accept: its cause, such as exhausted file descriptors, lasts.
 const REST: Duration = Duration::from_millis(100);
 
-/// The connections of `listener`. Those that have not spoken end at `shutdown`.
+/// The connections of `listener`. Those that have not sent a whole preface end at `shutdown`.
 pub(super) fn incoming(
     service: &'static str,
     listener: TcpListener,
@@ -36,7 +36,7 @@ pub(super) fn incoming(
         loop {
             match listener.accept().await {
                 Ok((connection, _)) => {
-                    // Without it every answer beside another waits for the caller's delayed acknowledgement.
+                    // Otherwise (Nagle) an answer that follows another waits for the caller's delayed ACK.
                     if let Err(error) = connection.set_nodelay(true) {
                         tracing::debug!(service, %error, "a connection ended at once");
                         continue;
@@ -59,8 +59,8 @@ pub(super) fn incoming(
     })
 }
 
-/// Whether the connection broke before it was taken: the next one may be well, and whoever breaks many must not make
-/// the others wait.
+/// Whether the connection broke before it was accepted: the next one may be fine, and a caller that breaks
+/// many must not make the others wait.
 fn is_of_one_caller(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(
@@ -69,10 +69,10 @@ fn is_of_one_caller(error: &io::Error) -> bool {
     )
 }
 
-/// A connection that ends where its caller does not speak in time.
+/// A connection that ends unless its caller sends the preface in time.
 pub(super) struct PrefaceLimited<T> {
     inner: T,
-    /// How much of the preface is still to come, and until when; none once it has come.
+    /// How many bytes of the preface are missing, and the timer; `None` once it is complete.
     silent: Option<(usize, BoxFuture<'static, ()>)>,
 }
 
@@ -139,7 +139,8 @@ impl<T: Connected> Connected for PrefaceLimited<T> {
 
 #[cfg(test)]
 mod tests {
-    //! Proves that who says nothing, or half a preface, is not waited for; and who has spoken may be silent.
+    //! Proves that a caller that sends nothing, or half a preface, is timed out, and that a connection may be
+    //! idle after its preface.
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 

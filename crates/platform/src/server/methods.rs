@@ -9,7 +9,7 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 use tonic_reflection::pb::{v1, v1alpha};
 
-/// What every port answers beside its own services, and what describes it.
+/// The services on every port beside its own, with their descriptor sets.
 const ON_EVERY_PORT: [(&str, &[u8]); 3] = [
     (
         "grpc.health.v1.Health",
@@ -25,7 +25,7 @@ const ON_EVERY_PORT: [(&str, &[u8]); 3] = [
     ),
 ];
 
-/// The methods on one port, by path. Nothing else ever becomes a label: a path is a caller's text.
+/// The methods on one port, by path. No other path ever becomes a label: it is a caller's text.
 #[derive(Debug, Clone)]
 pub(super) struct Methods {
     known: Arc<HashMap<String, Method>>,
@@ -37,7 +37,7 @@ pub(super) struct Methods {
 pub(super) struct Method {
     service: &'static str,
     name: String,
-    /// Made when it is first called: by then metrics are collected, if they ever are.
+    /// Made at the first call: by then a metrics recorder is installed, if one ever is.
     handles: OnceLock<Handles>,
 }
 
@@ -77,7 +77,7 @@ impl Methods {
         }
     }
 
-    /// The method at `path`, or the one that stands for all that are not there.
+    /// The method at `path`, or the one that stands for all unknown paths.
     pub(super) fn at(&self, path: &str) -> &Method {
         self.known.get(path).unwrap_or(&self.unknown)
     }

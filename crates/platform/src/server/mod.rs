@@ -86,12 +86,12 @@ impl RunningService {
         self.name
     }
 
-    /// The way to this service without a socket: the same calls, the same shell around them.
+    /// An in-process transport to this service: the same calls, with the same shell around them.
     pub fn transport(&self) -> Transport {
         Transport::new(self.shell.clone())
     }
 
-    /// Serves calls on `listener` until `shutdown`; then finishes those that run, 10 s at most.
+    /// Serves calls on `listener` until `shutdown`; then lets running calls finish, for 10 s at most.
     pub fn serve(
         &self,
         listener: TcpListener,
@@ -129,7 +129,7 @@ impl RunningService {
         }
     }
 
-    /// Ends workers, waits for sagas, closes the store. Call it once nobody calls the service.
+    /// Ends workers, waits for sagas, closes the store. Call it once no more calls come in.
     pub async fn stop(self) {
         if !self.tasks.stop(STOP_LIMIT).await {
             tracing::warn!(service = self.name, "work was still running at the stop");
@@ -145,7 +145,7 @@ fn transport() -> tonic::transport::Server {
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .http2_keepalive_timeout(Some(Duration::from_secs(10)))
         .http2_max_header_list_size(16 * 1024)
-        // The default of 20 cuts the line when a service gives up on a handful of calls at once;
+        // The default of 20 closes the connection when a calling service cancels a handful of calls at once;
         // a rapid reset attack is still bounded.
         .http2_max_pending_accept_reset_streams(Some(256))
         .initial_connection_window_size(1024 * 1024)
@@ -213,7 +213,7 @@ impl RunningServiceBuilder {
     }
 }
 
-/// Tells of the services on this port alone, though one descriptor set describes them all.
+/// Lists the services on this port alone, though one descriptor set describes them all.
 fn reflection(served: &[&str]) -> tonic_reflection::server::Builder<'static> {
     let builder = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(api::FILE_DESCRIPTOR_SET)

@@ -31,17 +31,17 @@ use crate::server::methods::{Method, Methods};
 /// The deadline of a call whose caller names none, and the latest that one can name.
 const DEADLINE_DEFAULT: Duration = Duration::from_secs(10);
 const DEADLINE_MAX: Duration = Duration::from_mins(1);
-/// How many calls a service works on at once, answers that nobody has read included; one more is refused at once.
+/// How many calls a service handles at once, unread answers included; one more is refused at once.
 const CALLS_MAX: usize = 4096;
-/// It takes no turn: it costs next to nothing, and a service that refuses calls is not dead. Turns of its own could be
-/// used up like the others.
+/// Exempt from [`CALLS_MAX`]: it costs next to nothing, and a service that sheds calls is not dead. A limit
+/// of its own could be exhausted just the same.
 const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
-/// Its callers may take as long as they like between two questions.
+/// Exempt from the limit on arrival: its callers may take as long as they like between two requests.
 const REFLECTION: &str = "/grpc.reflection.";
 /// How much of a refused request is read, and how long that may take.
 const DISCARD_BYTES_MAX: usize = 16 * 1024;
 const DISCARD_LIMIT: Duration = Duration::from_millis(100);
-/// The longest request id that is taken over from a caller.
+/// The longest request id that is accepted from a caller, in bytes.
 const REQUEST_ID_LEN_MAX: usize = 64;
 
 /// A service's routes with the shell around them.
@@ -83,7 +83,7 @@ impl Service<Request<Body>> for Shell {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // The routes that were polled ready are the ones to call; the clone waits for its own turn.
+        // The routes that were polled ready are the ones to call; the clone has yet to be polled.
         let clone = self.clone();
         let ready = std::mem::replace(self, clone);
         Box::pin(async move { Ok(ready.handle(request).await) })
@@ -142,10 +142,10 @@ impl Shell {
     }
 }
 
-/// Reads what is refused to its end, within bounds.
+/// Reads the body of a refused request to its end, within bounds.
 ///
-/// h2 (0.4.20) counts small frames of a body that come after it was dropped as if they lay there unread for
-/// ever, and cuts a connection when that comes to half its window: some 2,000 refusals.
+/// h2 (0.4.20) never stops counting small frames that arrive for a dropped body as unread, and closes the
+/// connection when they add up to half its window: after some 2,000 refusals.
 async fn discard(mut body: Body) {
     let reading = async {
         let mut left = DISCARD_BYTES_MAX;
@@ -157,7 +157,7 @@ async fn discard(mut body: Body) {
             }
         }
     };
-    // Who is slower than that pays for it with its own line.
+    // A caller slower than that risks only its own connection.
     let read = Deadline::after(DISCARD_LIMIT).within(reading).await;
     read.unwrap_or_default();
 }
@@ -188,8 +188,7 @@ fn context_of(headers: &HeaderMap, default: Locale) -> CallContext {
     }
 }
 
-/// Leaves a moment for the answer to travel, so that the caller hears what became of the call
-/// instead of cutting the line.
+/// Leaves a moment for the answer to travel, so that the caller learns the outcome before it gives up.
 fn answer_in_time(wait: Duration) -> Duration {
     let travel = (wait / 10).min(Duration::from_millis(10));
     wait.saturating_sub(travel)
@@ -213,10 +212,11 @@ fn parse_timeout(text: &str) -> Option<Duration> {
     }
 }
 
-/// Turns the transport's own statuses into what they mean.
+/// Maps the transport's own statuses to what they mean.
 ///
-/// tonic says INTERNAL to bytes that do not decode and OUT_OF_RANGE to a message that is too large.
-/// Ours are marked ([`ERROR_ID`]), so every other INTERNAL is something the caller did.
+/// tonic says INTERNAL to bytes that do not decode and OUT_OF_RANGE to a message that is too large; callers
+/// get `INVALID_ARGUMENT` and `RESOURCE_EXHAUSTED`. This program's own are marked ([`ERROR_ID`]), so every
+/// other INTERNAL is the caller's doing.
 fn blame_the_caller(headers: &mut HeaderMap) {
     const STATUS: &str = "grpc-status";
     let status = headers.get(STATUS).map(HeaderValue::as_bytes);
@@ -315,12 +315,12 @@ mod tests {
         )
     }
 
-    /// A question after its health, whose body is `body`.
+    /// A health check with the body `body`.
     fn check(body: axum::body::Body) -> Request<Body> {
         post(HEALTH_CHECK, body)
     }
 
-    /// One that is answered for as long as somebody listens, and needs a turn.
+    /// A health watch, whose answer is an endless stream and holds a permit.
     fn watch(body: axum::body::Body) -> Request<Body> {
         post("/grpc.health.v1.Health/Watch", body)
     }

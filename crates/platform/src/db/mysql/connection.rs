@@ -7,25 +7,25 @@ use super::text::{render, render_check, render_insert, render_lookup, render_upd
 use crate::db::{Access, DbError, Insert, Lookup, Matches, Row, Update, Value};
 use crate::turn::Turn;
 
-/// With how much text waiting statements are sent, in bytes: servers take 16 MiB by default, older ones 4.
+/// Buffered statements are sent once their text has this many bytes: servers take 16 MiB by default, older ones 4.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
-/// How many rows one UPDATE changes at the most: each value is looked up in a list of as many.
+/// How many rows one UPDATE changes at most: each value is looked up in a list of that length.
 const UPDATE_ROWS_MAX: usize = 32;
 
 /// A connection to a server. Dropped, it goes back to its pool; after an error it must be closed.
 pub(in crate::db) struct MysqlConnection {
     connection: Conn,
-    /// What goes with the next round trip.
+    /// The statements that go with the next round trip.
     waiting: Waiting,
-    /// Requests since they were last taken.
+    /// Requests since the count was last taken.
     calls: u64,
 }
 
-/// Statements that nobody needs to hear of yet.
+/// Buffered statements, whose answers nobody needs yet.
 #[derive(Default)]
 struct Waiting {
     text: String,
-    /// How many they are.
+    /// How many statements `text` holds.
     statements: usize,
 }
 
@@ -36,7 +36,7 @@ struct Answer {
     rows: Vec<mysql_async::Row>,
 }
 
-/// Why a text was not carried out to its end.
+/// Why a text of several statements was not carried out to its end.
 struct Stopped {
     /// The statement that failed, or whose answer never came.
     at: usize,
@@ -161,7 +161,7 @@ impl MysqlConnection {
         Ok(())
     }
 
-    /// Has the server carry out what waits.
+    /// Has the server carry out the buffered statements.
     pub(in crate::db) async fn flush(&mut self) -> Result<(), DbError> {
         if self.waiting.text.is_empty() {
             return Ok(());
@@ -176,7 +176,7 @@ impl MysqlConnection {
         self.send().await.map(drop)
     }
 
-    /// Sends what waits, in one round trip; answers what each statement did.
+    /// Sends the buffered statements in one round trip; returns what each did.
     async fn send(&mut self) -> Result<Vec<Answer>, DbError> {
         let sent = self.exchange(None).await;
         sent.map_err(|stopped| before_commit(stopped.error))
@@ -196,13 +196,13 @@ impl MysqlConnection {
         let result = self.connection.query_iter(waiting.text).await;
         let mut result = result.map_err(|error| Stopped { at: 0, error })?;
         for at in 0..waiting.statements {
-            // None: it is an error that is kept.
+            // `None` means that the driver keeps an error of this statement.
             if result.columns().is_some() {
                 pass(at.saturating_add(1));
             }
             let matched = result.affected_rows();
-            // Reading an answer to its end waits for the next one. The driver keeps the error of a
-            // statement until its answer is asked for: every answer is, or the next text would hear it.
+            // Reading an answer to its end waits for the next one. The driver keeps the error of a statement
+            // until its answer is read: read every answer, or the next text would get that error.
             let rows = result.collect().await;
             let rows = rows.map_err(|error| Stopped { at, error })?;
             answers.push(Answer { matched, rows });
@@ -210,7 +210,7 @@ impl MysqlConnection {
         Ok(answers)
     }
 
-    /// How many requests it sent since this was last asked.
+    /// Takes the number of requests sent since this was last called.
     pub(in crate::db) fn take_calls(&mut self) -> u64 {
         std::mem::take(&mut self.calls)
     }
@@ -225,14 +225,14 @@ impl MysqlConnection {
         self.connection.query_drop(sql).await.map_err(before_commit)
     }
 
-    /// Ends the transaction well, with what waits in the same round trip; passes `turn` on when the server has come
-    /// to the commit.
+    /// Commits, with the buffered statements in the same round trip; passes `turn` on when the server has
+    /// reached the COMMIT.
     pub(in crate::db) async fn commit(&mut self, turn: &Turn) -> Result<(), DbError> {
         self.waiting.next().push_str("COMMIT");
         let last = self.waiting.statements.saturating_sub(1);
         match self.exchange(Some(turn)).await {
             Ok(_) => Ok(()),
-            // The server never came to the commit. Where nothing was heard of it, it may have.
+            // A statement failed before the COMMIT. If the connection broke instead, the server may have committed.
             Err(Stopped { at, error }) if at < last && matches!(error, Error::Server(_)) => {
                 Err(before_commit(error))
             }
@@ -247,7 +247,7 @@ fn read_rows(answer: Option<Answer>) -> Result<Vec<Row>, DbError> {
 }
 
 impl Waiting {
-    /// Where the text of the next statement goes.
+    /// Begins the next statement, whose text is to be appended.
     fn next(&mut self) -> &mut String {
         if !self.text.is_empty() {
             self.text.push_str(";\n");
@@ -256,7 +256,7 @@ impl Waiting {
         &mut self.text
     }
 
-    /// Has the text stop here unless the last statement matched as many rows as it has to.
+    /// Makes the text stop here unless the last statement matched as many rows as it has to.
     fn check(&mut self, matches: Matches, lists: usize) {
         match matches {
             Matches::Any => {}

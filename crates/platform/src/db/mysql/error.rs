@@ -14,8 +14,8 @@ pub(super) fn before_commit(error: Error) -> DbError {
     };
     let text = format!("{} ({})", server.message, server.code);
     match server.code {
-        // Record changed since last read, as our own checks have it or the server's; lock wait timeout,
-        // deadlock, query interrupted.
+        // Record changed since last read, found by this program's own check or by the server; lock wait
+        // timeout, deadlock, query interrupted.
         OUT_OF_RANGE | 1020 | 1205 | 1213 | 1317 => DbError::Contention(text),
         1062 => DbError::Duplicate {
             index: index_of(&server.message),
@@ -59,12 +59,12 @@ pub(super) fn connecting(error: Error) -> DbError {
     DbError::Unavailable(format!("{message} ({code}): {remedy}"))
 }
 
-/// What an error means that a COMMIT was answered with: only where the server says for certain that it
-/// rolled the transaction back, nothing has happened.
+/// What an error in answer to a COMMIT means: an unknown outcome, unless the server says for certain that
+/// it rolled the transaction back.
 pub(super) fn at_commit(error: Error) -> DbError {
     match &error {
-        // Record changed since last read, lock wait timeout, deadlock; duplicates of servers that
-        // look for them at the end. Not an interruption, nor a storage engine that failed midway.
+        // Record changed since last read, lock wait timeout, deadlock; duplicates, on servers that look for
+        // them at the end. An interruption, or a storage engine that failed midway, leaves it open.
         Error::Server(server) if matches!(server.code, 1020 | 1205 | 1213 | 1062) => {
             before_commit(error)
         }

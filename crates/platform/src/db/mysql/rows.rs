@@ -1,4 +1,4 @@
-//! What a server answers, as text, back into values.
+//! Turns the text that a server answers back into values.
 
 use mysql_async::consts::{ColumnFlags, ColumnType};
 use mysql_async::{Column, Value as MysqlValue};
@@ -51,7 +51,7 @@ fn read_value(bytes: Vec<u8>, column: &Column) -> Result<Value, DbError> {
     }
 }
 
-/// Decimals, which sums are, count as binary to the server, and are digits all the same.
+/// Decimals, the type of sums, count as binary to the server, and hold digits all the same.
 fn is_binary(column: &Column) -> bool {
     column.flags().contains(ColumnFlags::BINARY_FLAG)
         && column.character_set() == 63

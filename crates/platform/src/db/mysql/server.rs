@@ -1,4 +1,4 @@
-//! Whether a server is one that this program can keep its promises on.
+//! Whether a server lets this program keep its guarantees.
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
@@ -13,8 +13,8 @@ const MARIADB_MIN: (u16, u16) = (10, 6);
 const READ_SETTINGS: &str = "SELECT @@version, @@session.sql_mode, @@session.time_zone, \
      @@character_set_connection, @@session.autocommit, @@innodb_flush_log_at_trx_commit";
 
-/// What the database makes of text where a table does not say it, and columns that cannot hold every
-/// text. The table of migrations is no matter: their names are ASCII.
+/// The character set of tables that name none, and columns that cannot hold every text. The table of
+/// migrations does not matter: its names are ASCII.
 const READ_CHARSET: &str = "SELECT @@character_set_database, DATABASE()";
 const READ_WRONG_COLUMNS: &str = "SELECT table_name, column_name, character_set_name
     FROM information_schema.columns
@@ -26,11 +26,11 @@ const READ_WRONG_COLUMNS: &str = "SELECT table_name, column_name, character_set_
 pub(in crate::db) struct Found {
     /// As `MariaDB 10.11.19`.
     pub(in crate::db) name: String,
-    /// A line each, with what to do; none where the server is as it should be.
+    /// One line each, with what to do; empty if nothing is wrong.
     pub(in crate::db) mistakes: Vec<String>,
 }
 
-/// Looks whether a server is too old, does not do as it was told, or loses what it acknowledged.
+/// Checks whether a server is too old, ignores its session settings, or loses what it acknowledged.
 pub(super) async fn examine(connection: &mut Conn) -> Result<Found, DbError> {
     let row: Option<Row> = connection
         .query_first(READ_SETTINGS)
@@ -68,7 +68,7 @@ pub(super) async fn examine(connection: &mut Conn) -> Result<Found, DbError> {
 
 /// Finds what would lose characters: a database, or columns, that are not utf8mb4.
 ///
-/// A start does not ask: this release's own tables spell it out, whatever the database's default is.
+/// Not checked at start: this release's own tables name their character set, whatever the database's default is.
 pub(super) async fn find_wrong_charsets(connection: &mut Conn) -> Result<Vec<String>, DbError> {
     let mut mistakes = Vec::new();
     let default: Option<(String, String)> = connection

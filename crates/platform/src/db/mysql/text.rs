@@ -1,4 +1,4 @@
-//! Statements as text, values spelled out: a whole batch goes in one round trip.
+//! Statements as text with literal values: a whole batch goes in one round trip.
 
 use std::fmt::Write;
 
@@ -8,12 +8,12 @@ use types::UnixMillis;
 
 use crate::db::{DbError, Insert, Lookup, Update, Value};
 
-/// The server's code for a sum that is too large.
+/// The server's error code for a sum that overflows.
 pub(super) const OUT_OF_RANGE: u16 = 1690;
 
 /// Appends `sql` with each `?` replaced by the literal of the next argument.
 ///
-/// Our statements hold no `?` inside quotes.
+/// No statement of this program holds a `?` inside quotes.
 pub(super) fn render(into: &mut String, sql: &str, args: &[Value]) -> Result<(), DbError> {
     let mut args = args.iter();
     let mut pieces = sql.split('?');
@@ -53,8 +53,8 @@ fn push_list<'v>(into: &mut String, values: impl IntoIterator<Item = &'v Value>)
     }
 }
 
-/// Appends one statement for as many of `rows` as fit `bytes_max`, one at the least; answers how many.
-/// A column that is NULL in all rows is left out: reading a row's text is half of what it costs the server.
+/// Appends one statement for as many of `rows` as it takes to reach `bytes_max`, at least one; returns how many.
+/// A column that is NULL in all rows is left out: parsing a row's text is half of what it costs the server.
 pub(super) fn render_insert(
     into: &mut String,
     insert: &Insert,
@@ -87,8 +87,8 @@ pub(super) fn render_insert(
     Ok(taken)
 }
 
-/// Appends one statement for all rows: a column whose values differ is set by a CASE over the keys.
-/// Against a statement a row this spares the server parsing, planning and answering each.
+/// Appends one statement for all rows: a column whose values differ is set by a CASE over the keys. Compared
+/// with a statement per row this spares the server parsing, planning and answering each.
 pub(super) fn render_update(
     into: &mut String,
     update: &Update,
@@ -115,7 +115,7 @@ pub(super) fn render_update(
     push_list(into, parts.iter().map(|row| row.1));
     into.push(')');
     for (place, column) in update.guards.iter().enumerate() {
-        // As a sum, so that no index serves it: rows are found, and locked, by their keys alone.
+        // As a sum, so that no index applies: rows are found, and locked, by their keys alone.
         into.push_str(" AND ");
         into.push_str(column);
         into.push_str(" + 0 = ");
@@ -127,7 +127,7 @@ pub(super) fn render_update(
     Ok(())
 }
 
-/// Appends a statement that fails, as [`OUT_OF_RANGE`], unless the one before it matched `rows` rows.
+/// Appends a statement that fails with [`OUT_OF_RANGE`] unless the one before it matched `rows` rows.
 pub(super) fn render_check(into: &mut String, rows: usize) {
     write!(
         into,
@@ -160,7 +160,7 @@ fn push_literal(into: &mut String, value: &Value) {
         Value::Null => into.push_str("NULL"),
         Value::Int(number) => write!(into, "{number}").unwrap_or_default(),
         Value::Text(text) => push_text(into, text),
-        // Keys of callers are plain text as a rule, and half as long that way.
+        // Callers' keys are usually plain text, and half as long that way.
         Value::Bytes(bytes) if is_plain(bytes) => {
             into.push('\'');
             into.push_str(str::from_utf8(bytes).unwrap_or_default());
@@ -178,13 +178,13 @@ fn push_literal(into: &mut String, value: &Value) {
     }
 }
 
-/// Whether it stands for itself between quotes: printable ASCII without quotes and backslashes.
+/// Whether `bytes` need no escape between quotes: printable ASCII without quotes and backslashes.
 fn is_plain(bytes: &[u8]) -> bool {
     let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'\'' | b'"' | b'\\');
     bytes.iter().all(plain)
 }
 
-/// The driver's literal, but for text in which nothing can need an escape.
+/// The driver's literal, except for text that needs no escape.
 fn push_text(into: &mut String, text: &str) {
     if is_plain(text.as_bytes()) {
         into.push('\'');

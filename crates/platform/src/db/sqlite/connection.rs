@@ -9,8 +9,8 @@ use crate::db::{Access, DbError, Insert, Lookup, Matches, Row, Update, Value};
 /// Statements that a connection keeps prepared.
 const STATEMENTS_CACHED: usize = 256;
 
-/// A checkpoint copies every page once, however often the WAL has it: the rarer they are, the less is
-/// copied, and the longer each holds the writer up. 8,000 pages are 32 MB.
+/// A checkpoint copies every page once, however many versions of it the WAL holds: rarer checkpoints copy
+/// less, but each holds the writer up longer. 8,000 pages are 32 MB.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 1000;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
@@ -19,21 +19,21 @@ PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -16384;
 PRAGMA wal_autocheckpoint = 8000;";
 
-/// For whoever only reads. No `journal_mode`: it would be written into a file that has another one.
+/// For read-only connections. No `journal_mode`: it would be written into a file that has another one.
 const PRAGMAS_READING: &str = "PRAGMA query_only = ON;
 PRAGMA busy_timeout = 1000;
 PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -16384;";
 
-/// A connection to a file. Every call on it returns at once.
+/// A connection to a file. All calls on it are synchronous.
 pub(in crate::db) struct SqliteConnection {
     connection: Connection,
-    /// Calls since they were last taken.
+    /// Calls since the count was last taken.
     calls: u64,
 }
 
 impl SqliteConnection {
-    /// Opens the file, and makes it where it is missing.
+    /// Opens the file, and creates it if it is missing.
     pub(super) fn open(path: &Path) -> Result<Self, DbError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
         connect(path, flags)
@@ -89,8 +89,8 @@ impl SqliteConnection {
         self.script(match access {
             Access::ReadOnce => return Ok(()),
             Access::Read | Access::ReadLong => "BEGIN DEFERRED",
-            // Taking the write lock at once: a transaction that reads first and writes later would
-            // fail in the middle where another writer came between.
+            // Takes the write lock up front: a transaction that reads first and writes later would fail
+            // in the middle if another writer came between.
             Access::Write | Access::Migrate => "BEGIN IMMEDIATE",
         })
     }
@@ -130,7 +130,7 @@ impl SqliteConnection {
         Ok(())
     }
 
-    /// Runs a statement for each list of arguments; answers how many rows were matched in all.
+    /// Runs a statement for each list of arguments; returns how many rows were matched in all.
     fn run_each(&mut self, sql: &str, each: Vec<Vec<Value>>) -> Result<u64, DbError> {
         if each.is_empty() {
             return Ok(0);
@@ -145,7 +145,7 @@ impl SqliteConnection {
         Ok(matched)
     }
 
-    /// How often it was called since this was last asked.
+    /// Takes the number of calls since this was last called.
     pub(in crate::db) fn take_calls(&mut self) -> u64 {
         std::mem::take(&mut self.calls)
     }
@@ -159,7 +159,7 @@ impl SqliteConnection {
         Ok(self.connection.execute_batch(sql)?)
     }
 
-    /// Undoes what the open transaction did; some errors have done so already.
+    /// Rolls the open transaction back; some errors have done so already.
     pub(super) fn roll_back(&mut self) -> Result<(), DbError> {
         if self.connection.is_autocommit() {
             Ok(())
@@ -176,14 +176,14 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, DbError> {
 
 fn connect_to_read(path: &Path) -> Result<Connection, DbError> {
     let has_wal = wal_of(path).exists();
-    // Without the right to write, SQLite makes it read-only by itself. With it, what has to lie beside a WAL
-    // database while it is read goes away in the end.
+    // Without write permission, SQLite makes it read-only by itself. With it, the files that a WAL database
+    // needs beside it while it is read are removed in the end.
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     if !has_wal
         && connection.is_readonly(c"main")?
         && let Some(uri) = immutable(path)
     {
-        // Nobody uses it, so it can be read without files beside it, which may not be made there.
+        // Nobody uses it, so it can be read without the files beside it, which may be impossible to create.
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
         connection = connect(Path::new(&uri), flags)?;
     }
@@ -198,7 +198,7 @@ fn wal_of(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// The URI of a file that changes under nobody's hands; `None` where its path is no text.
+/// The URI of a file that nobody changes; `None` if its path cannot be resolved or is not text.
 fn immutable(path: &Path) -> Option<String> {
     let path = path.canonicalize().ok()?;
     let mut escaped = path.to_str()?.to_owned();
@@ -246,8 +246,8 @@ fn placeholders(count: usize) -> String {
     text
 }
 
-/// Repeats the last value until the list is a power of two long, so that the cache of statements
-/// holds those of all lists.
+/// Repeats the last value until the list is a power of two long, so that a few cached statements serve
+/// lists of all lengths.
 fn padded(piece: &[Value]) -> Vec<Value> {
     let mut list = piece.to_vec();
     if let Some(last) = piece.last() {

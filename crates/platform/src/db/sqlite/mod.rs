@@ -1,7 +1,7 @@
-//! SQLite: a writer's thread and a few readers' threads, each with a connection of its own.
+//! SQLite: a writer thread and a few reader threads, each with a connection of its own.
 //!
 //! WAL, so that readers never wait; `synchronous=FULL`, so that an acknowledged commit survives a
-//! power cut as far as the disk keeps its word.
+//! power cut if the disk honours a sync.
 
 mod connection;
 mod error;
@@ -22,7 +22,7 @@ use super::{Access, DbError, Tx};
 use crate::crash::Unit;
 use crate::turn::Turn;
 
-/// How often a transaction is tried; each try waits for the lock as long as `busy_timeout` says.
+/// How many times a transaction is tried; each try waits for the lock as long as `busy_timeout` says.
 const TRIES_MAX: u32 = 3;
 
 type Job = Box<dyn FnOnce(&mut Tx) + Send>;
@@ -58,7 +58,7 @@ impl Sqlite {
         })
     }
 
-    /// Runs `work` in a transaction on a thread of its kind, and again where others stood in its way.
+    /// Runs `work` in a transaction on the writer's thread or a reader's, and again on contention.
     pub(super) async fn run<T, W>(
         &self,
         unit: Unit,
@@ -112,7 +112,7 @@ where
         unit.after_commit();
         Ok(value)
     };
-    // Nothing in here waits for anything but this connection, which answers at once.
+    // Nothing in here awaits anything but this connection, whose calls are never pending.
     let result = catch_unwind(AssertUnwindSafe(|| whole.now_or_never()))
         .unwrap_or_else(|panic| Some(Err(DbError::Broken(panic_text(&*panic)))))
         .unwrap_or_else(|| {
@@ -169,7 +169,7 @@ impl Pool {
         }
     }
 
-    /// Takes no more jobs, and waits for those that were taken.
+    /// Accepts no more jobs, and waits for those that it accepted.
     async fn close(&self) {
         self.queue
             .lock()
@@ -203,7 +203,7 @@ fn work_off(jobs: &Mutex<mpsc::Receiver<Job>>, mut tx: Tx) {
 
 #[cfg(test)]
 mod tests {
-    //! Proves that who only reads changes no byte, whatever state the files are in.
+    //! Proves that reading changes no byte, whatever state the files are in.
 
     use std::collections::BTreeMap;
     use std::fs;
@@ -231,7 +231,7 @@ mod tests {
         fs::read_dir(folder).unwrap().map(read).collect()
     }
 
-    /// Takes the right to write; answers what the rights were.
+    /// Takes write permission away; returns the permissions from before.
     fn set_read_only(path: &Path) -> fs::Permissions {
         let before = fs::metadata(path).unwrap().permissions();
         let mut rights = before.clone();
@@ -258,7 +258,7 @@ mod tests {
         database
     }
 
-    /// Reads the things of an audit; answers what a write by it is told.
+    /// Reads the things as an audit does; returns the error of an attempt to write.
     async fn audit(path: &Path) -> DbError {
         let database = Database::open_read_only(&DatabaseUrl::sqlite(path)).unwrap();
         let counted = database.read("count", |tx| {
@@ -296,7 +296,7 @@ mod tests {
         let database = running(&path).await;
         let in_use = files(home.path());
         audit(&path).await;
-        // The index in `-shm` knows who reads.
+        // The index in `-shm` records who reads.
         let without_index = |mut files: BTreeMap<String, Vec<u8>>| {
             files.remove("live.db-shm");
             files
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(at_rest.len(), 1);
         audit(&path).await;
         assert!(at_rest == files(home.path()));
-        // Nor where no file may be made beside it.
+        // The same if no file may be created beside it.
         let rights = [path.as_path(), home.path()].map(|path| (path, set_read_only(path)));
         audit(&path).await;
         assert!(at_rest == files(home.path()));

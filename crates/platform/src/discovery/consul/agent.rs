@@ -18,12 +18,12 @@ use crate::discovery::{Address, ConsulConfig, ConsulUrl, Secret};
 const REQUEST_LIMIT: Duration = Duration::from_secs(3);
 /// How long the agent may hold a blocking query that has nothing new.
 const BLOCK: Duration = Duration::from_secs(30);
-/// How long we wait for such a query: Consul adds up to a sixteenth to spread its load.
+/// How long such a query may take: Consul adds up to a sixteenth to spread its load.
 const BLOCK_LIMIT: Duration = Duration::from_secs(37);
 /// The largest answer that is read, in bytes; an instance takes about 1 KiB.
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// A request that the agent did not carry out, as far as we know.
+/// A request that the agent did not carry out, as far as is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConsulError {
     /// There is no connection, or it broke.
@@ -34,7 +34,7 @@ pub enum ConsulError {
         /// What the system said.
         reason: String,
     },
-    /// Others who look an instance up would call themselves.
+    /// The instance listens on a loopback address: others that look it up would call themselves.
     #[error(
         "{listen} is an address of this host alone, and {agent} would tell it to others: listen on one that \
          they reach, or on 0.0.0.0"
@@ -61,7 +61,7 @@ pub enum ConsulError {
         /// The first line of what it said.
         text: String,
     },
-    /// The agent answered something that its API does not have.
+    /// The answer does not conform to the agent's API.
     #[error("{agent} answered nonsense: {reason}")]
     Nonsense {
         /// Which agent was asked.
@@ -93,12 +93,12 @@ pub(super) struct Entry {
     pub(super) address: Address,
 }
 
-/// The healthy instances at one moment of the agent's index.
+/// The healthy instances as of one value of the agent's index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Snapshot {
     /// In ascending order, each once.
     pub(super) addresses: Vec<Address>,
-    /// What to ask the next blocking query with.
+    /// The index to pass to the next blocking query.
     pub(super) index: u64,
 }
 
@@ -148,7 +148,7 @@ impl Agent {
                 "GRPC": entry.address.as_str(),
                 "Interval": "2s",
                 "Timeout": "2s",
-                // Whoever registers listens already; the first check may be an interval away.
+                // The instance listens before it registers; the first check may be an interval away.
                 "Status": "passing",
                 "DeregisterCriticalServiceAfter": "1m",
             },
@@ -163,7 +163,7 @@ impl Agent {
         self.expect_ok(answer.await?).map(drop)
     }
 
-    /// Whether the agent knows the instance `id`, well or not.
+    /// Whether the agent knows the instance `id`, healthy or not.
     pub(super) async fn knows(&self, id: &str) -> Result<bool, ConsulError> {
         let answer = self
             .get(&format!("/v1/agent/service/{id}"), REQUEST_LIMIT)
@@ -174,7 +174,7 @@ impl Agent {
         self.expect_ok(answer).map(|_| true)
     }
 
-    /// Takes the instance `id` out. Idempotent: an id that is not there is out already.
+    /// Deregisters the instance `id`. Idempotent: an id that is not there counts as deregistered.
     pub(super) async fn deregister(&self, id: &str) -> Result<(), ConsulError> {
         let path = format!("/v1/agent/service/deregister/{id}");
         let answer = self
@@ -186,8 +186,8 @@ impl Agent {
         self.expect_ok(answer).map(drop)
     }
 
-    /// The healthy instances of `service`; with an `index` above 0 only once they differ from what
-    /// they were then, or after half a minute.
+    /// The healthy instances of `service`; with an `index` above 0 only once they differ from those at that
+    /// index, or after half a minute.
     pub(super) async fn read_healthy(
         &self,
         service: &str,
@@ -293,7 +293,7 @@ impl Agent {
     }
 }
 
-/// The parts that we read of an instance in `/v1/health/service/NAME`.
+/// The parts that are read of an instance in `/v1/health/service/NAME`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct HealthyInstance {
@@ -315,8 +315,8 @@ struct Service {
 }
 
 impl HealthyInstance {
-    /// An instance that was registered without an address is on its node; one that cannot be
-    /// called at all is passed over.
+    /// An instance that was registered without an address is on its node; one that cannot be called
+    /// at all is skipped.
     fn address(&self) -> Option<Address> {
         let host = Some(self.service.address.as_str()).filter(|host| !host.is_empty());
         Address::new(host.unwrap_or(&self.node.address), self.service.port)

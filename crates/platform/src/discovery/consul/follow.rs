@@ -13,12 +13,12 @@ use crate::random;
 /// The first wait after a failure; it doubles up to [`WAIT_MAX`].
 const WAIT_MIN: Duration = Duration::from_millis(200);
 const WAIT_MAX: Duration = Duration::from_secs(5);
-/// The least time between two answers, however often instances come and go.
+/// The shortest pause between two queries, however often instances come and go.
 const BREATH: Duration = Duration::from_millis(100);
-/// The same where the agent answers without an index, so that nothing blocks.
+/// The same if the agent answers without an index, so that queries do not block.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// Keeps `known` at what the agent says of `service`, until nobody looks at it any more.
+/// Keeps `known` in line with what the agent says of `service`, until its last receiver is dropped.
 pub(super) async fn follow(
     agent: Arc<Agent>,
     service: String,
@@ -38,13 +38,13 @@ pub(super) async fn follow(
                     if index == 0 { POLL_EVERY } else { BREATH }
                 }
                 Err(error) => {
-                    // Said once a failure, not once a try: the calls go on with the last list.
+                    // Logged once per outage, not once per try: calls go on with the last list.
                     if failures == 0 {
                         tracing::warn!(service, %error, "instances stay as they were last known");
                     }
                     metrics::counter!("bookstore_consul_failures_total").increment(1);
                     failures = failures.saturating_add(1);
-                    // What comes back may have counted from the beginning.
+                    // An agent that comes back may count from the beginning.
                     index = 0;
                     backoff(failures)
                 }
@@ -58,14 +58,14 @@ pub(super) async fn follow(
     }
 }
 
-/// An index that went back means that the agent began anew: ask without one.
+/// An index that went back means that the agent started over: ask without one.
 const fn next_index(asked: u64, answered: u64) -> u64 {
     if answered < asked { 0 } else { answered }
 }
 
 fn backoff(failures: u32) -> Duration {
     let doubled = WAIT_MIN.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)));
-    // Replicas that lost the agent together do not come back to it together.
+    // Jitter: replicas that lost the agent together must not come back to it together.
     let longest = doubled.min(WAIT_MAX);
     random::wait_between(longest / 4 * 3, longest)
 }

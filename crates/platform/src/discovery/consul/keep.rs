@@ -13,15 +13,15 @@ use crate::clock;
 use crate::deadline::Deadline;
 use crate::discovery::{Address, Instance};
 
-/// How often the agent is asked whether it still knows us: one that was restarted may not, and one
-/// that missed us for a minute has taken us out.
+/// How often the agent is asked whether it still knows the instance: one that was restarted may not, and one
+/// whose checks failed for a minute has deregistered it.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How soon an announcement that failed is tried again.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// How long leaving may hold up a drain.
 const LEAVE_LIMIT: Duration = Duration::from_secs(1);
 
-/// Registers `instance`, registers it again where the agent forgot it, takes it out at `leave`.
+/// Registers `instance`, registers it again if the agent forgot it, deregisters it at `leave`.
 pub(super) async fn keep(agent: Arc<Agent>, instance: Instance, leave: CancellationToken) {
     let mut keeper = Keeper {
         agent,
@@ -48,7 +48,7 @@ pub(super) async fn keep(agent: Arc<Agent>, instance: Instance, leave: Cancellat
 struct Keeper {
     agent: Arc<Agent>,
     instance: Instance,
-    /// What others are told, found out once.
+    /// What is registered, determined once.
     entry: Option<Entry>,
     /// Whether this process has registered itself at least once.
     is_announced: bool,
@@ -62,7 +62,7 @@ impl Keeper {
             Some(entry) => entry,
             slot => slot.insert(describe(&self.agent, self.instance).await?),
         };
-        // At first, whatever stands there under our id is an earlier life of ours: it is replaced.
+        // At first, whatever is registered under this id is left from an earlier process: it is replaced.
         if self.is_announced && self.agent.knows(&entry.id).await? {
             return Ok(());
         }
@@ -84,7 +84,7 @@ impl Keeper {
     }
 
     async fn take_out(&self) {
-        // Even where no answer ever said so, the agent may have heard of us.
+        // Even if no answer ever confirmed it, the agent may have registered the instance.
         let Some(entry) = &self.entry else { return };
         let leaving = Deadline::after(LEAVE_LIMIT).within(self.agent.deregister(&entry.id));
         let reason = match leaving.await {
@@ -100,7 +100,7 @@ impl Keeper {
     }
 }
 
-/// Refuses an address of this host alone, unless the agent is on this host too.
+/// Refuses a loopback address, unless the agent is on this host too.
 pub(super) async fn check_listen(agent: &Agent, listen: SocketAddr) -> Result<(), ConsulError> {
     if !listen.ip().is_loopback() {
         return Ok(());
@@ -117,7 +117,7 @@ pub(super) async fn check_listen(agent: &Agent, listen: SocketAddr) -> Result<()
     })
 }
 
-/// What others are told of `instance`.
+/// The registration of `instance`.
 async fn describe(agent: &Agent, instance: Instance) -> Result<Entry, ConsulError> {
     check_listen(agent, instance.listen).await?;
     let mut ip = instance.listen.ip();
@@ -143,14 +143,14 @@ fn unreachable(agent: &Agent, error: &io::Error) -> ConsulError {
     }
 }
 
-/// The address by which this host reaches `agent`, and so most likely its neighbours too.
+/// The local address from which this host reaches `agent`, and so most likely its neighbours too.
 async fn read_own_ip(agent: &Address) -> io::Result<IpAddr> {
     let mut failure = None;
     for any in [
         IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     ] {
-        // Nothing is sent: to connect a datagram socket only picks the route.
+        // Nothing is sent: connecting a datagram socket only picks the route.
         let routed = async {
             let socket = UdpSocket::bind((any, 0)).await?;
             socket.connect(agent.as_str()).await?;

@@ -34,16 +34,16 @@ impl ConsulRegistry {
     /// Asks the agent for its cluster's leader: whether Consul works at all.
     ///
     /// # Errors
-    /// What is in the way, without the token.
+    /// What went wrong, without the token.
     pub async fn read_leader(&self) -> Result<String, ConsulError> {
         self.agent.read_leader().await
     }
 
-    /// Whether an instance that listens there can be announced: not by an address of this host alone to an
-    /// agent on another. Where that cannot be found out now, an announcement will.
+    /// Whether an instance that listens there can be announced: a loopback address cannot, to an agent on
+    /// another host. If that cannot be determined now, the announcement will.
     ///
     /// # Errors
-    /// `Loopback` alone.
+    /// [`ConsulError::Loopback`] alone.
     pub async fn check_listen(&self, listen: SocketAddr) -> Result<(), ConsulError> {
         match keep::check_listen(&self.agent, listen).await {
             Err(error @ ConsulError::Loopback { .. }) => Err(error),
@@ -54,7 +54,7 @@ impl ConsulRegistry {
     /// Asks the agent once for the healthy instances of `service`.
     ///
     /// # Errors
-    /// What is in the way, without the token.
+    /// What went wrong, without the token.
     pub async fn read_healthy(&self, service: &str) -> Result<Vec<Address>, ConsulError> {
         Ok(self.agent.read_healthy(service, 0).await?.addresses)
     }
@@ -75,7 +75,7 @@ impl Registry for ConsulRegistry {
         let keeping = keep::keep(Arc::clone(&self.agent), instance, leave.clone());
         let kept = self.tasks.run("keep_registration", keeping);
         Registration::new(leave, async {
-            // A keeper that died has said so in the log, and Consul's own check finds us gone.
+            // A keeper that died has been logged, and Consul's own check finds the instance gone.
             drop(kept.await);
         })
     }
