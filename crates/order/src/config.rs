@@ -5,10 +5,10 @@ use platform::config::{ConfigError, QueueUrl, ServiceUrl, human_duration};
 use platform::db::DatabaseUrl;
 use serde::Deserialize;
 
-/// The longest that an order may wait for its payment: its deadline has to stay a date that databases know.
+/// The longest payment timeout: the deadline must stay a date that databases can store.
 const PAYMENT_TIMEOUT_MAX: Duration = Duration::from_hours(366 * 24);
 
-/// The `order` section of the configuration; defaults stand in `bookstore.yaml`.
+/// The `order` section of the configuration; defaults are in `bookstore.yaml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -16,7 +16,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Its database.
     pub database: DatabaseUrl,
-    /// Where deadlines wait for their moment.
+    /// Where the delay queue is.
     pub delay_queue: QueueUrl,
     /// How long an order waits for its payment.
     #[serde(with = "human_duration")]
@@ -47,23 +47,24 @@ impl Config {
 
 /// Every interval and limit of the service's workers and sagas.
 ///
-/// What a killed replica held passes on within 10 s: each lease, and the interval at which others look for one
-/// that has run out, stay well below that together.
+/// What a killed replica held is taken over within 10 s: each lease plus the interval at which
+/// others look for expired ones stays well below that.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
     /// How long an order waits for its payment.
     pub payment_timeout: Duration,
-    /// How long a creator has a CREATING order, or an intent, to itself; then recovery calls it off.
+    /// How long a CREATING order, or an intent, is leased to its creator; then recovery calls the creation off.
     pub creation_lease: Duration,
-    /// How long a saga goes on asking a step whose outcome is not known, before it is called off.
+    /// How long a saga retries a step whose outcome is unknown before the creation is called off.
     pub settle_limit: Duration,
-    /// How long a book that was short is looked at before stock is asked for an order of it.
+    /// How long after a book was short its balance is still read before an order of it asks for
+    /// stock.
     pub short_books_for: Duration,
-    /// How long whoever takes a task has it to itself. Longer than one call may take.
+    /// How long a claimed task is leased. Longer than one call may take.
     pub task_lease: Duration,
-    /// How long whoever claims a deadline has it to itself.
+    /// How long a claimed deadline is leased.
     pub expiry_lease: Duration,
-    /// How long a replica follows the payment feed before it must have renewed the lease.
+    /// How long the lease on following the payment feed lasts, unless it is renewed.
     pub feed_lease: Duration,
     /// How often the delay queue is asked for what is due.
     pub expire_every: Duration,

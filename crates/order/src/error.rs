@@ -12,7 +12,7 @@ pub(crate) enum OrderError {
     /// The request is wrong.
     #[error("malformed request: {0:?}")]
     Malformed(Violations),
-    /// There is no such order, or none that callers may know of.
+    /// There is no such order, or callers cannot see it.
     #[error("no such order")]
     OrderNotFound,
     /// A book is missing or withdrawn.
@@ -21,10 +21,10 @@ pub(crate) enum OrderError {
     /// Too few copies of a book are free.
     #[error("a book is short")]
     InsufficientStock,
-    /// The user's key made another order before.
+    /// The user's key was used before, with other parameters.
     #[error("the key made another order")]
     KeyConflict,
-    /// The state machine has no such arrow.
+    /// The state machine has no such transition.
     #[error("no way from {from} to {to}")]
     IllegalTransition {
         /// Where the order stands.
@@ -32,7 +32,7 @@ pub(crate) enum OrderError {
         /// Where it was to go.
         to: OrderStatus,
     },
-    /// Inventory said no, for certain, and not for lack of stock.
+    /// Inventory definitely refused, and not for lack of stock.
     #[error("inventory refused the order: {reason}")]
     CreateRefused {
         /// What it said.
@@ -44,7 +44,7 @@ pub(crate) enum OrderError {
     /// The order's money was given back before; it cannot be paid again.
     #[error("the payment was refunded")]
     PaymentRefunded,
-    /// A service that only had to be read did not answer; nothing happened.
+    /// A read from another service was not answered; nothing happened.
     #[error("not answered")]
     NotRead(#[source] Unanswered),
     /// The creation was called off: there is no order and never will be, and nothing stays held.
@@ -53,10 +53,10 @@ pub(crate) enum OrderError {
     /// Another creation under the same key is still under way; nothing happened for this one.
     #[error("the key's first request is still under way")]
     StillCreating,
-    /// Something may have happened; whoever asks again hears what.
+    /// It may have taken effect; whoever asks again learns whether it did.
     #[error("the outcome is not known")]
     OutcomeUnknown(#[source] Option<Unanswered>),
-    /// The write did not happen, or may have; its own class says.
+    /// A write failed, or its outcome is unknown; its own class says which.
     #[error(transparent)]
     Write(#[from] WriteError),
     /// A read failed.
@@ -70,7 +70,7 @@ impl From<Violations> for OrderError {
     }
 }
 
-/// A use case that dies in the middle leaves its outcome to the workers.
+/// A use case that dies midway leaves its outcome to the workers.
 impl From<TaskError> for OrderError {
     fn from(_: TaskError) -> Self {
         Self::OutcomeUnknown(None)

@@ -1,13 +1,15 @@
-//! Orders: the saga that makes them, the state machine that moves them, the outbox that has the
-//! other services follow, the timeout that ends them, the feed that brings their money.
+//! Orders: the saga that creates them, the state machine that moves them, the outbox that carries
+//! their effects to the other services, the payment timeout, and the payment feed.
 //!
-//! Owns: `order_db`. The items of an order that is PENDING or PAID are held; every transition is a compare-and-set; what another service has to do because of one is
-//! recorded in the same transaction and retried until it is done.
-//! Never does: touch another service's database; take an unknown outcome for a yes or a no; call
-//! anybody inside a transaction; let a caller cancel what was begun.
+//! Owns: `order_db`. An order that is PENDING or PAID holds its stock; every transition is a
+//! compare-and-set; what another service has to do because of one is recorded in the same
+//! transaction and retried until it is done.
+//! Never does: touch another service's database; take an unknown outcome for success or failure;
+//! call another service inside a transaction; let a caller cancel what has begun.
 //!
-//! Start reading at [`domain`] (every rule, as plain functions), then `app/create_order/` (the
-//! saga as a story, and its two logs), then `app/run_tasks.rs` (why effects happen at least once and count once).
+//! Start reading at [`domain`] (every rule, as plain functions), then `app/create_order/` (the saga
+//! from top to bottom, and its two logs), then `app/run_tasks.rs` (why effects are attempted at
+//! least once and count once).
 
 mod app;
 pub mod audit;
@@ -42,7 +44,7 @@ use clients::{
 use delay_queue::DelayQueue;
 use store::{SqlStore, Store};
 
-/// The ways to the services that orders are made with.
+/// Transports to the services that order calls.
 #[derive(Clone)]
 pub struct Upstreams {
     /// The catalog.
@@ -54,8 +56,8 @@ pub struct Upstreams {
 }
 
 impl Upstreams {
-    /// The ways that the configuration names, with `registry` to look names up in; connections are
-    /// made when they are needed.
+    /// The transports that the configuration names, with `registry` to resolve service names;
+    /// connections are opened on first use.
     pub fn discover(config: &Config, registry: &dyn Registry) -> Result<Self, StartError> {
         let connect = |key: &str, url| {
             Transport::discover(url, registry).map_err(|error| StartError::Config {
@@ -71,11 +73,11 @@ impl Upstreams {
     }
 }
 
-/// What an order service is put together from.
+/// The dependencies of an order service.
 pub struct Parts {
     /// Where orders are kept.
     pub store: Arc<dyn Store>,
-    /// Where deadlines wait.
+    /// The queue of payment deadlines.
     pub queue: Arc<dyn DelayQueue>,
     /// The catalog.
     pub catalog: Arc<dyn CatalogClient>,
@@ -87,10 +89,10 @@ pub struct Parts {
     pub timing: Timing,
 }
 
-/// Starts the service: its database, its workers, its calls.
+/// Starts the service: its database, its delay queue, its workers, its server.
 ///
 /// # Errors
-/// A configuration that cannot be used, or a database out of reach.
+/// A configuration that cannot be used, or a database that cannot be reached.
 pub async fn start(
     config: Config,
     deps: ServiceDeps,

@@ -5,11 +5,11 @@ use types::UnixMillis;
 use crate::domain::{Op, Outcome, TaskStep};
 use crate::store::{SqlStore, Store};
 
-/// How many tasks are woken in one go.
+/// How many tasks are resumed in one batch.
 const PAGE_LEN: u32 = 500;
 
-/// Wakes every parked task, once whoever looked at it has set right what it was refused for;
-/// answers how many. The running services pick them up within a second.
+/// Resumes every parked task, for an operator who has fixed what the tasks were refused for;
+/// returns how many. The running services pick them up within a second.
 pub async fn resume_parked_tasks(database: Database, at: UnixMillis) -> Result<usize, DbError> {
     let store = SqlStore::new(database);
     let mut resumed = 0_usize;

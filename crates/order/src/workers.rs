@@ -1,4 +1,4 @@
-//! What runs by itself: every worker is a round of a use case, repeated until the service stops.
+//! Background workers: each repeats one round of its work until the service stops.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::config::Timing;
 use crate::store::{Health, Store};
 
-/// Starts all of them; the first round of each runs at once.
+/// Starts all workers; the first round of each runs at once.
 pub(crate) fn start(
     app: &Arc<App>,
     store: &Arc<dyn Store>,

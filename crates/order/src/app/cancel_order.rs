@@ -10,7 +10,7 @@ use crate::domain::{CancelCause, Op};
 use crate::error::OrderError;
 
 impl App {
-    /// Cancels the order; answers the refund's number where money goes back. A repeat answers the
+    /// Cancels the order; returns the refund's number where money is refunded. A repeat returns the
     /// same.
     pub(crate) async fn cancel_order(
         self: &Arc<Self>,

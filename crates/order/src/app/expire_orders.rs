@@ -1,6 +1,6 @@
-//! The timeout of payment: PENDING orders whose deadline passed are cancelled, their stock released.
+//! The payment timeout: PENDING orders whose deadline passed are cancelled, their stock released.
 //!
-//! Two ways lead here. The expirer asks the delay queue many times a second and is punctual; the
+//! Two workers do this. The expirer polls the delay queue many times a second and is punctual; the
 //! sweep reads the database every few seconds, cancels what is overdue, and fills the queue with
 //! what comes next: after a start, and after a queue that lost its entries.
 
@@ -20,11 +20,11 @@ const PAGE_LEN: u32 = 512;
 /// How far the sweep looks ahead, in its own intervals: nothing falls between two rounds.
 const ROUNDS_AHEAD: u32 = 3;
 
-/// What is to become of a queue's entry.
+/// What to do with an entry of the queue.
 enum Entry {
     /// Its order is settled.
     Remove(OrderId),
-    /// Its deadline lies later than the queue knew.
+    /// Its deadline is later than the queue had it.
     Move(DueOrder),
     /// It comes back when the claim's lease runs out.
     Keep,
@@ -84,7 +84,7 @@ impl App {
         }
     }
 
-    /// What is overdue is cancelled here and now, whatever state the queue is in.
+    /// Cancels what is overdue directly, whatever state the queue is in; schedules the rest.
     async fn sweep_page(&self, page: &[DueOrder], now: UnixMillis) {
         let (overdue, coming): (Vec<DueOrder>, Vec<DueOrder>) =
             page.iter().partition(|order| order.due_at <= now);
@@ -103,8 +103,8 @@ impl App {
         join_all(orders.iter().map(|id| self.expire(*id))).await
     }
 
-    /// Cancels one order, if it is PENDING and its deadline has passed: the rule looks once more,
-    /// so it does not matter how old the news is that brought us here.
+    /// Cancels one order, if it is PENDING and its deadline has passed: the rule checks again, so a
+    /// stale entry does no harm.
     async fn expire(&self, id: OrderId) -> Entry {
         let stamp = self.stamp();
         let cancel = Op::Cancel {
@@ -147,7 +147,7 @@ impl App {
         }
     }
 
-    /// Takes out of the queue what is settled in the database: in this order, so that a crash
+    /// Removes from the queue what is settled in the database: in this order, so that a crash
     /// between the two loses nothing.
     async fn settle_entries(&self, entries: Vec<Entry>) {
         let (mut remove, mut later, mut kept) = (Vec::new(), Vec::new(), 0_usize);

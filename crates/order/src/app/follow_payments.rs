@@ -1,9 +1,8 @@
-//! Following the payment feed: money that arrives, and money that goes back, wherever it was asked
-//! for.
+//! Following the payment feed: payments and refunds, wherever they were asked for.
 //!
-//! One replica follows at a time, by a lease; should two for a moment, the cursor's row lets only
-//! one of them apply an event. The cursor moves in the transaction that applies: nothing is missed
-//! or done twice, whoever dies when.
+//! One replica follows at a time, under a lease; should two overlap for a moment, the cursor's row
+//! lets only one of them apply an event. The cursor moves in the transaction that applies: nothing
+//! is missed or applied twice, whoever dies when.
 
 use std::sync::Arc;
 
@@ -30,7 +29,7 @@ enum End {
 impl App {
     /// One round: asks for the lease, and with it follows the feed until either is lost.
     pub(crate) async fn follow_payments(self: Arc<Self>) {
-        // An outage is told once, and not with each try.
+        // An outage is logged as a warning once, not at each retry.
         let mut is_told = false;
         while self.keep_lease().await {
             match self.follow_feed(&mut is_told).await {
@@ -65,7 +64,7 @@ impl App {
         let mut steps = feed.ready_chunks(STEP_LEN);
         let mut renewal = Deadline::after(self.timing.follow_every);
         loop {
-            // Asked before the feed is: while there is much to catch up with, the feed always has more.
+            // Checked before the feed is polled: while catching up, the feed always has more.
             if renewal.has_passed() {
                 if !self.keep_lease().await {
                     return End::GaveWay;
@@ -98,7 +97,7 @@ impl App {
         }
     }
 
-    /// Applies what has arrived in one transaction. Events before a broken one are applied still.
+    /// Applies what has arrived, in one transaction. Events before a broken one are still applied.
     async fn apply_events(
         &self,
         arrived: Vec<Result<FeedEvent, Unanswered>>,
@@ -151,11 +150,11 @@ impl App {
         }
     }
 
-    /// Waits a moment and says why: whatever broke is asked again from the cursor on.
+    /// Logs why the feed broke, and waits before it is opened again from the cursor.
     async fn break_off(&self, error: &(impl std::error::Error + Sync), is_told: &mut bool) -> End {
         let wait = pause(self.timing.reopen_feed_after);
         let waited = self.tasks.stopping().run_until_cancelled(wait).await;
-        // In `up` payment stops at the same signal, maybe a little earlier: hence after the wait.
+        // Checked after the wait: in `up` payment stops at the same signal, maybe a little earlier.
         if *is_told || self.tasks.draining().is_cancelled() {
             tracing::debug!(%error, "the payment feed is away");
         } else {
@@ -168,7 +167,7 @@ impl App {
         }
     }
 
-    /// Takes the lease or renews it; whether this replica has it.
+    /// Takes or renews the lease; returns whether this replica has it.
     async fn keep_lease(&self) -> bool {
         let at = self.clock.now();
         let take = LeaseStep::Take {

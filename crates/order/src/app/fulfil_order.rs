@@ -10,7 +10,7 @@ use crate::domain::Op;
 use crate::error::OrderError;
 
 impl App {
-    /// PAID -> SHIPPED: the stock that the order holds leaves the house, by a task.
+    /// PAID -> SHIPPED: the stock that the order holds is committed, by a task.
     pub(crate) async fn ship_order(
         self: &Arc<Self>,
         context: &CallContext,

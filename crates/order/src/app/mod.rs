@@ -41,15 +41,15 @@ use create_order::{Intents, ShortBooks};
 pub(crate) use pay_order::{PaidOrder, PayOrder};
 pub(crate) use run_tasks::TaskRunner;
 
-/// What is kept back of a caller's time, so that there is some left to tell what happened.
+/// What is reserved of a caller's deadline, so that there is time left to answer.
 const FAREWELL: Duration = Duration::from_millis(200);
 /// How long work that no caller waits for may wait for its turn at the writer.
 pub(crate) const BACKGROUND_LIMIT: Duration = Duration::from_secs(5);
 
-/// Twins of one request: the same user, key and parameters.
+/// What twins, concurrent duplicates of one request, have in common: user, key and parameters.
 type Creation = (UserId, IdempotencyKey, Fingerprint);
 
-/// The service behind its gRPC face and its workers.
+/// The use cases, behind the gRPC service and the workers.
 pub(crate) struct App {
     store: Arc<dyn Store>,
     reader: Reader<OrdersByNumber>,
@@ -67,7 +67,7 @@ pub(crate) struct App {
     clock: SharedClock,
     tasks: Tasks,
     timing: Timing,
-    /// Names this replica where replicas take turns.
+    /// This replica's name as the holder of a lease.
     holder: Arc<str>,
 }
 
@@ -105,7 +105,7 @@ impl App {
         })
     }
 
-    /// Applies what waits, then lets go of the store.
+    /// Applies the writes that wait, then closes the store.
     pub(crate) async fn close(&self) {
         self.intents.close().await;
         self.writer.close().await;
@@ -114,7 +114,7 @@ impl App {
         self.store.close().await;
     }
 
-    /// Now, and until when the tasks of a transition are its writer's own.
+    /// Now, and the end of the writer's lease on the tasks of its transition.
     fn stamp(&self) -> Stamp {
         let at = self.clock.now();
         Stamp {
@@ -123,7 +123,7 @@ impl App {
         }
     }
 
-    /// Runs a use case that changes something to its end, whether or not its caller stays.
+    /// Runs a use case that changes something to completion, whether or not its caller stays.
     async fn carry_through<T, F>(&self, name: &'static str, work: F) -> Result<T, OrderError>
     where
         T: Send + 'static,
@@ -133,7 +133,7 @@ impl App {
         ended?
     }
 
-    /// The order has left PENDING. An entry that stays is looked at once more when it is due.
+    /// Unschedules an order that has left PENDING. An entry that stays is checked once more when it is due.
     async fn forget_deadline(&self, id: OrderId) {
         if let Err(error) = crash::around("queue.remove", self.queue.remove(&[id])).await {
             count_queue_failure(&error);
@@ -164,7 +164,7 @@ impl App {
 /// The queue is an accelerator: what it loses, or keeps too long, the sweep and the rules set right.
 fn count_queue_failure(error: &QueueError) {
     metrics::counter!("bookstore_order_queue_failures_total").increment(1);
-    // A queue that goes away and comes back says so itself, once.
+    // The queue itself logs an outage and its end, once each.
     tracing::debug!(%error, "left to the sweep");
 }
 
@@ -176,7 +176,7 @@ fn time_to_answer(context: &CallContext) -> Deadline {
 
 /// Why an order was not moved: its own state, or anything else.
 enum Refusal {
-    /// The state machine has no such arrow; here is the order.
+    /// The state machine has no such transition; this is the order as it stands.
     Illegal(Box<Order>),
     Other(OrderError),
 }
@@ -188,7 +188,7 @@ impl From<OrderError> for Refusal {
 }
 
 impl Refusal {
-    /// As an answer to whoever wanted the order to become `to`.
+    /// The error for a caller that wanted the order to become `to`.
     fn on_the_way_to(self, to: OrderStatus) -> OrderError {
         match self {
             Self::Illegal(order) => illegal(&order, to),
@@ -197,7 +197,7 @@ impl Refusal {
     }
 }
 
-/// No way from where `order` stands to `to`; hidden orders do not stand anywhere.
+/// The error where `order` cannot become `to`: not found if callers cannot see it.
 fn illegal(order: &Order, to: OrderStatus) -> OrderError {
     match order.stage.shown() {
         Some(from) => OrderError::IllegalTransition { from, to },

@@ -1,7 +1,7 @@
 //! Paying an order: a charge at the payment service, then PENDING -> PAID.
 //!
-//! The order's row is the only arbiter between payment, cancellation and timeout. Whoever loses
-//! gives way: money that finds its order cancelled goes back by a task.
+//! The order's row is the only arbiter between payment, cancellation and timeout: one wins the
+//! compare-and-set. Money that finds its order cancelled is refunded by a task.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub(crate) struct PaidOrder {
 }
 
 impl App {
-    /// Pays the order, or answers the payment that paid it before.
+    /// Pays the order, or returns the payment that paid it before.
     pub(crate) async fn pay_order(
         self: &Arc<Self>,
         context: &CallContext,
@@ -57,8 +57,8 @@ impl App {
         .await
     }
 
-    /// Charges the order's own total, then looks what payment really holds: "paid" can mean an
-    /// earlier charge of another amount, and "refused" one that somebody else got through since.
+    /// Charges the order's own total, then reads what payment really holds: "paid" can mean an
+    /// earlier charge of another amount, and after "refused" another charge may have gone through.
     #[tracing::instrument(skip_all, fields(order.no = %order.order_no))]
     async fn charge_and_apply(
         &self,
@@ -75,7 +75,7 @@ impl App {
                 let description = "must name a payment method that is offered";
                 return Err(Violations::one("payment_method", description).into());
             }
-            // Should the money have moved, the feed brings it.
+            // If the money did move, the feed reports it.
             Charge::Unknown(unanswered) => {
                 return Err(OrderError::OutcomeUnknown(Some(unanswered)));
             }
@@ -97,8 +97,8 @@ impl App {
         }
     }
 
-    /// The money has moved: this is written however late it is, and nothing that fails here means
-    /// that nothing happened. What is not written the feed brings.
+    /// Records money that has moved: written however late it is, and no failure here means that
+    /// nothing happened. What is not written here, the feed brings.
     async fn apply_payment(
         &self,
         order: &Order,
@@ -126,7 +126,7 @@ impl App {
             tracing::warn!(?moved, "a payment is left to the feed");
             return Err(OrderError::OutcomeUnknown(None));
         };
-        // It lost against a cancellation: the money goes back whether or not anybody waits.
+        // Refunds a payment that lost against a cancellation, whether or not anybody waits.
         drop(self.runner.run_now(tasks));
         match verdict {
             Verdict::Now | Verdict::Before => {
@@ -140,8 +140,8 @@ impl App {
         }
     }
 
-    /// The payment of an order that was paid before. Where only the feed told of it, the gateway's
-    /// number is payment's to tell; the answer does not hang on it.
+    /// The payment of an order that was paid before. Where only the feed reported it, the gateway's
+    /// number is read from payment; the answer does not depend on that read.
     async fn answer_paid(
         &self,
         context: &CallContext,

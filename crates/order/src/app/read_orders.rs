@@ -9,7 +9,7 @@ use crate::error::OrderError;
 use crate::store::OrderFilter;
 
 impl App {
-    /// The order with this number, where callers may know of it.
+    /// The order with this number, if callers may see it.
     pub(crate) async fn find_shown(
         &self,
         context: &CallContext,

@@ -1,4 +1,4 @@
-//! Calling off creations whose creator died or gave up without a word.
+//! Calling off creations whose creator died or gave up.
 
 use futures::future::join_all;
 use platform::deadline::Deadline;
@@ -13,10 +13,10 @@ const PAGE_LEN: u32 = 500;
 
 impl App {
     /// One round of recovery: abandons every CREATING order whose lease ran out, and has what was
-    /// deducted for it given back.
+    /// deducted for it released.
     ///
-    /// The lease is judged once more by the rule, and a creator that is only slow meets the
-    /// compare-and-set: the two cannot both win.
+    /// The rule checks the lease again, and a creator that is only slow fails its compare-and-set:
+    /// the two cannot both win.
     pub(crate) async fn recover_creations(&self) {
         let mut after = None;
         loop {

@@ -1,4 +1,4 @@
-//! Settling the intents that their creators did not close: each id has an order, or gives back what is held.
+//! Settling the intents that their creators did not close: each id has an order, or what it holds is released.
 
 use futures::future::join_all;
 use platform::context::CallContext;
@@ -11,18 +11,18 @@ use crate::domain::{Intent, IntentStep};
 
 /// How many intents are looked at in one round, one after another.
 const INTENTS_MAX: u32 = 100;
-/// How many holds of one intent are given back at once.
+/// How many holds of one intent are released at once.
 const RELEASING_MAX: usize = 32;
 
 impl App {
-    /// Gives up this replica's own intent where it is no longer fresh.
+    /// Retires this replica's own intent if it is stale.
     pub(crate) async fn retire_intents(&self) {
         self.intents.retire_stale().await;
     }
 
     /// One round of recovery: settles every intent whose lease ran out.
     pub(crate) async fn recover_intents(&self) {
-        // Its own first, where the clock was set: that is closed without a word to inventory.
+        // This replica's own first, as the clock may have been set: closing it needs no call to inventory.
         self.retire_intents().await;
         match self.store.due_intents(self.clock.now(), INTENTS_MAX).await {
             Ok(due) => {
@@ -36,10 +36,11 @@ impl App {
         }
     }
 
-    /// Takes the intent over, so that no order is written down under it any more, and only then looks which
-    /// are. The row goes when the last hold is given back: dying on the way costs a repeat.
+    /// Takes the intent over, so that no more orders are written under it, and only then reads
+    /// which of its ids have one. The row is deleted when the last hold is released: dying on the
+    /// way costs a repeat.
     ///
-    /// Whether it is worth going on to the next: the database and inventory answer.
+    /// Returns whether it is worth going on to the next: the database and inventory answer.
     async fn recover_intent(&self, intent: Intent) -> bool {
         let at = self.clock.now();
         let until = at.plus(self.timing.creation_lease);
@@ -78,8 +79,8 @@ impl App {
             .ok()
     }
 
-    /// Gives back and fences what is held under ids that have no order. Those that inventory does not answer for
-    /// are asked for again, as long as it answers for others.
+    /// Releases and fences what is held under ids that have no order. Releases without an answer
+    /// are repeated as long as inventory answers others.
     async fn release_unwritten(&self, intent: Intent, ids: &[OrderId]) -> Released {
         let mut refused = false;
         let mut asked = ids.to_vec();
@@ -92,7 +93,7 @@ impl App {
                 for (id, effect) in ids.iter().zip(effects) {
                     match effect {
                         Effect::Done => {}
-                        // Asking again hardly heals it; it must not keep the others from what is theirs.
+                        // A repeat is unlikely to help, and must not hold up the others.
                         Effect::Refused(_) => refused = true,
                         Effect::Unknown(_) => unknown.push(*id),
                     }
@@ -133,7 +134,7 @@ impl App {
     }
 }
 
-/// How much of what was held under an intent is given back.
+/// How much of what was held under an intent is released.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Released {
     All,

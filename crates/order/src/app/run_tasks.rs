@@ -1,8 +1,8 @@
 //! Carrying out what transitions asked for: releases, commits, refunds.
 //!
-//! A task is run at once by whoever recorded it, and by any replica's poller when its lease ran
-//! out. Its effect is idempotent by key, so it may be tried any number of times; it is tried until
-//! it is done. Only refusals in a row, which asking again cannot heal, park it.
+//! A task is run at once by whoever recorded it, and by any replica's poller once its lease has run
+//! out. Its effect is idempotent by key, so it may be attempted any number of times; it is retried
+//! until it is done. Only refusals in a row, which a retry cannot fix, park it.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use crate::config::Timing;
 use crate::domain::{Task, TaskKind, TaskStep, retry_wait};
 use crate::store::Writer;
 
-/// How many tasks each of the others carries out at once: one that hangs must not hold up what the other has to
-/// do.
+/// How many tasks inventory and payment each carry out at once: if one of them hangs, it must not
+/// hold up the tasks of the other.
 const RUNNING_MAX: usize = 64;
 
 /// Runs tasks. A cheap handle.
@@ -51,7 +51,7 @@ impl TaskRunner {
         }
     }
 
-    /// The hands of whoever carries out tasks of this kind.
+    /// The permits of the service that carries out tasks of this kind.
     const fn permits(&self, kind: TaskKind) -> &Arc<Semaphore> {
         match kind {
             TaskKind::Release | TaskKind::Commit => &self.of_inventory,
@@ -59,8 +59,8 @@ impl TaskRunner {
         }
     }
 
-    /// Starts tasks that this replica holds; the answer comes when each had its first try. Dropping
-    /// the answer stops nothing.
+    /// Starts tasks that this replica holds; the future ends when each had its first attempt.
+    /// Dropping it stops nothing.
     pub(super) fn run_now(&self, tasks: Vec<Task>) -> impl Future<Output = ()> + Send + use<> {
         let runner = self.clone();
         let running = (!tasks.is_empty()).then(|| {
@@ -69,7 +69,7 @@ impl TaskRunner {
             })
         });
         async move {
-            // A death is logged where it happened; the poller takes the tasks over.
+            // A panic is logged where it happened; the poller takes the tasks over.
             if let Some(running) = running {
                 drop(running.await);
             }
@@ -81,7 +81,7 @@ impl TaskRunner {
         let Ok(_permit) = self.permits(task.key.kind).acquire().await else {
             return;
         };
-        // The wait for a permit may have outlasted the lease: then it is another's.
+        // The wait for a permit may have outlasted the lease: then the task is another's.
         if task.due_at <= self.clock.now() {
             return;
         }
@@ -128,7 +128,7 @@ impl TaskRunner {
         }
     }
 
-    /// Takes a due task, if nobody else has; `None` where somebody has.
+    /// Claims a due task; `None` where that failed, or somebody else was quicker.
     async fn claim(&self, task: &Task) -> Option<Task> {
         let until = self.clock.now().plus(self.timing.task_lease);
         let claim = TaskStep::Claim {
@@ -147,19 +147,19 @@ impl TaskRunner {
 }
 
 impl App {
-    /// One round of the poller of what inventory has to do.
+    /// One round of the poller of inventory's tasks.
     pub(crate) async fn run_tasks_of_inventory(&self) {
         self.run_due_tasks(&TaskKind::OF_INVENTORY, &self.runner.of_inventory)
             .await;
     }
 
-    /// One round of the poller of what payment has to do.
+    /// One round of the poller of payment's tasks.
     pub(crate) async fn run_tasks_of_payment(&self) {
         self.run_due_tasks(&TaskKind::OF_PAYMENT, &self.runner.of_payment)
             .await;
     }
 
-    /// Takes due tasks, as many as there are hands for, and runs them.
+    /// Claims due tasks, as many as there are permits, and runs them.
     async fn run_due_tasks(&self, kinds: &'static [TaskKind], hands: &Semaphore) {
         loop {
             let hands = u32::try_from(hands.available_permits()).unwrap_or(0);

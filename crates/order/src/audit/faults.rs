@@ -6,14 +6,14 @@ use types::{Fen, OrderStatus, UnixMillis};
 use super::OrderRecord;
 use crate::domain::{Intent, Stage, is_legal};
 
-/// How long after its deadline a PENDING order is overdue, and a CREATING one forgotten, and how long after its
-/// opening an intent: the slowest way of ending it, and a little.
+/// How long a PENDING order may outlast its deadline, a CREATING one its lease, and an intent its
+/// opening, before that is a fault: the slowest way of ending it, and a margin.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Something that must not be, within one order.
+/// An inconsistency within one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// Its number is that of another id, so that nobody finds it by it.
+    /// Its number is that of another id, so a lookup by number does not find it.
     WrongNumber,
     /// It has no items.
     NoItems,
@@ -24,7 +24,7 @@ pub enum Fault {
         /// What the order says.
         total: Fen,
     },
-    /// Its history has a move that the state machine does not know.
+    /// Its history has a transition that the state machine does not have.
     IllegalMove {
         /// Where it came from.
         from: OrderStatus,
@@ -33,14 +33,14 @@ pub enum Fault {
     },
     /// Its history does not lead from PENDING to where it stands.
     BrokenHistory {
-        /// Where the history leads; `None` where it does not even hang together.
+        /// Where the history leads; `None` where its transitions do not connect.
         leads_to: Option<OrderStatus>,
         /// Where the order stands.
         stands: Stage,
     },
-    /// It is paid, and no payment is noted; or refunded without one.
+    /// It is paid or refunded, but no payment is recorded.
     NoPayment,
-    /// It is paid for, and its money went back.
+    /// It is PAID, but its money was refunded.
     RefundedYetPaid,
     /// It is cancelled without a cause, or has a cause and is not cancelled.
     WrongCause,
@@ -116,8 +116,8 @@ pub fn find_faults(record: &OrderRecord, now: UnixMillis) -> Vec<Fault> {
     faults
 }
 
-/// For how long an intent has been open that should have been settled, as of `now`; `None` where it may
-/// still be in time. Its lease says nothing: every recovery that tries in vain makes it longer.
+/// How long an intent that should have been settled has been open, as of `now`; `None` where it may
+/// still be in time. Its lease says nothing: every failed recovery extends it.
 pub fn forgotten_for(intent: &Intent, now: UnixMillis) -> Option<Duration> {
     let open_for = now.since(intent.numbered_at);
     (open_for > PATIENCE).then_some(open_for)

@@ -18,18 +18,19 @@ use crate::store::{SqlStore, Store, read_history_between, read_items_between, re
 
 pub use faults::{Fault, find_faults, forgotten_for};
 
-/// The most tasks that are read: as many as can come due together and still fit in memory. One that
-/// were left out would look as if nobody saw to its order.
+/// The most tasks that are read: as many as can come due together and still fit in memory. One left
+/// out would look as if nothing were going to settle its order.
 const TASKS_MAX: u32 = 1_000_000;
 
 /// The most intents that are read; a replica has a few.
 const INTENTS_MAX: u32 = 1_000_000;
 
-/// How long after the lease of a dead replica ran out another has taken it, if there is one: it asks
-/// every 2 s. To say earlier that nobody runs would be wrong after every restart from a crash.
+/// How soon after a dead replica's lease ran out another replica, if there is one, has taken it:
+/// replicas ask every 2 s. To report "none runs" any earlier would be wrong after every crash and
+/// restart.
 const TAKEN_OVER_WITHIN: Duration = Duration::from_secs(6);
 
-/// The last second that databases know, that of the year 9999.
+/// The last second that databases can store, in the year 9999.
 const END_OF_TIME: UnixMillis = UnixMillis::new(253_402_300_799_000);
 
 /// One order with all that belongs to it.
@@ -44,7 +45,7 @@ pub struct OrderRecord {
 }
 
 impl OrderRecord {
-    /// Whether inventory must hold its items: PENDING and PAID, and nothing else once quiet.
+    /// Whether inventory must hold its items: PENDING and PAID, and no other stage once the system is quiet.
     pub const fn holds_stock(&self) -> bool {
         matches!(
             self.order.stage,
@@ -102,8 +103,8 @@ fn assemble(
     orders.into_iter().map(record).collect()
 }
 
-/// Every task there is (a million of each kind at the most): those to be done, soonest first, then
-/// those that are parked.
+/// Every task there is: those to be done, soonest first, then those that are parked; a million of
+/// each at most.
 pub async fn read_tasks(database: &Database) -> Result<Vec<Task>, DbError> {
     let store = SqlStore::new(database.clone());
     let mut tasks = store
@@ -117,14 +118,14 @@ pub async fn read_tasks(database: &Database) -> Result<Vec<Task>, DbError> {
 pub async fn read_intents(database: &Database) -> Result<Vec<Intent>, DbError> {
     let store = SqlStore::new(database.clone());
     match store.due_intents(END_OF_TIME, INTENTS_MAX).await {
-        // Of a release that had none.
+        // The database of a release that had no intents.
         Err(error) if error.says_no_table() => Ok(Vec::new()),
         read => read,
     }
 }
 
-/// Whether some replica of the service may be alive at `now`, by a lease that has not run out, or not
-/// long ago: then what workers mend will be mended. A replica that stops gives its lease back.
+/// Whether some replica of the service may be alive at `now`: a lease has not run out, or only
+/// just. Then what workers repair will still be repaired. A replica that stops frees its lease.
 pub async fn is_running(database: &Database, now: UnixMillis) -> Result<bool, DbError> {
     let select = "SELECT COUNT(*) FROM leases WHERE expires_at > ?";
     let since = now.minus(TAKEN_OVER_WITHIN);

@@ -1,4 +1,4 @@
-//! Deductions of orders that are made at the same moment share a call.
+//! Request coalescing: deductions of orders that are made at the same moment share a call.
 
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,11 +21,13 @@ const BATCHES_MAX: usize = 128;
 
 type Reply = Result<BatchDeductStockResponse, CallError>;
 
-/// The batches that wait for a call. Whoever finds nobody waiting makes it, for all who come along; whoever is alone
-/// asks by `BatchDeductStock`, and so does each where an inventory does not know the call for many.
+/// The batches that wait for a call. The first to wait (the driver) makes the call for all that
+/// join (the riders). A batch that is alone goes by `BatchDeductStock`, and so does each where
+/// inventory does not know the shared call.
 ///
-/// A call without an answer leaves all of them in doubt. So only those go together whose patience is as long as a
-/// call may take: none of them ends it before the others would have.
+/// A call without an answer leaves all of its batches in doubt. So a batch joins only if its
+/// deadline is at least as far away as the longest that a call may take: none is in doubt because
+/// of another's deadline.
 #[derive(Debug, Default)]
 pub(super) struct Carpool {
     waiting: Mutex<Vec<Rider>>,
@@ -38,14 +40,14 @@ struct Rider {
 }
 
 impl Carpool {
-    /// What the inventory answers to `batch`.
+    /// Deducts `batch`; returns what inventory answers.
     pub(super) async fn deduct(
         &self,
         client: &InventoryServiceClient<Transport>,
         context: &CallContext,
         batch: StockBatch,
     ) -> Reply {
-        // Taken before the others come along: whoever does has at least as long.
+        // Taken before others join: each of them has at least as long.
         let call_ends = Deadline::after(CALL_LIMIT);
         if context.deadline < call_ends {
             return deduct_alone(client, context, batch).await;
@@ -65,11 +67,11 @@ impl Carpool {
             }
             join_all(calls).await;
         }
-        // Nothing comes where the driver is gone: it may have been carried out.
+        // The channel closes where the driver was dropped: the batch may have been deducted.
         reply.await.unwrap_or_else(|_| Err(no_reply()))
     }
 
-    /// Whoever finds nobody waiting drives.
+    /// Joins those that wait; whoever finds nobody waiting is the driver.
     fn join(&self, rider: Rider) -> Option<Driver<'_>> {
         let mut waiting = self.lock();
         waiting.push(rider);
@@ -81,11 +83,11 @@ impl Carpool {
     }
 }
 
-/// Who makes the call for all that wait. Where that one goes away before, nobody of them waits in vain.
+/// Whoever makes the call for all that wait. Dropped before that, it closes their channels: nobody waits in vain.
 struct Driver<'c>(&'c Carpool);
 
 impl Driver<'_> {
-    /// All that wait now. Whoever comes later has another driver.
+    /// Takes all that wait now. Whoever comes later has another driver.
     fn leave(self) -> Vec<Rider> {
         let riders = mem::take(&mut *self.0.lock());
         mem::forget(self);
@@ -110,12 +112,12 @@ async fn drive(
         .unzip();
     let replies = deduct_all(client, context, batches).await;
     for (answer, reply) in answers.into_iter().zip(replies) {
-        // Who went away does not want to know.
+        // A rider that went away needs no reply.
         drop(answer.send(reply));
     }
 }
 
-/// A reply to each of `batches`.
+/// A reply to each of `batches`, in their order.
 async fn deduct_all(
     client: &InventoryServiceClient<Transport>,
     context: &CallContext,
@@ -127,7 +129,7 @@ async fn deduct_all(
             Ok(replies) if replies.len() == len => return replies.into_iter().map(Ok).collect(),
             Ok(_) => return vec![Err(no_reply()); len],
             Err(error @ CallError::Unknown { .. }) => return vec![Err(error); len],
-            // For certain nothing of it was carried out.
+            // A rejected call carried out nothing: each batch goes alone.
             Err(CallError::Rejected(_)) => {}
         }
     }

@@ -1,7 +1,7 @@
 //! What this service needs of the other three: a small trait each, and its gRPC implementation.
 //!
-//! The result of a call is one of three in the type: done, refused for certain, or unknown. Only
-//! unknown may be asked again as it is, and nothing here ever turns it into one of the others.
+//! The result of a call is one of three, in its type: done, definitely refused, or unknown. Only an
+//! unknown one may be asked again as it is, and nothing here ever turns it into one of the others.
 
 mod carpool;
 mod catalog;
@@ -43,9 +43,9 @@ pub struct Unanswered {
 pub enum Effect {
     /// It is done; also where it had been done before.
     Done,
-    /// It was refused, for certain.
+    /// It was definitely refused.
     Refused(String),
-    /// It may be done.
+    /// It may have been done, or may yet be.
     Unknown(Unanswered),
 }
 
@@ -73,7 +73,7 @@ pub enum Charge {
     Refused,
     /// There is no such payment method.
     NoSuchMethod,
-    /// The order may be paid.
+    /// The order may have been paid, or may yet be.
     Unknown(Unanswered),
 }
 
@@ -92,7 +92,7 @@ pub type PaymentFeed = BoxStream<'static, Result<FeedEvent, Unanswered>>;
 /// What orders need of the catalog.
 #[async_trait]
 pub trait CatalogClient: Send + Sync + 'static {
-    /// The books as they are now, those that do not exist left out; there may be others among them.
+    /// The books as they are now, without those that do not exist; others may be among them.
     async fn read_books(
         &self,
         context: &CallContext,
@@ -112,13 +112,13 @@ pub trait InventoryClient: Send + Sync + 'static {
         lines: &[Line],
     ) -> Deduction;
 
-    /// How many copies of the book are free; none of one that was never stocked.
+    /// How many copies of the book are free; 0 if it was never stocked.
     async fn read_free(&self, context: &CallContext, book: BookId) -> Result<i32, Unanswered>;
 
     /// Gives back what is held, and fences the hold against a late deduction.
     async fn release(&self, context: &CallContext, order_no: &OrderNo) -> Effect;
 
-    /// Books what is held as gone.
+    /// Commits what is held: it has left.
     async fn commit(&self, context: &CallContext, order_no: &OrderNo) -> Effect;
 }
 
@@ -148,7 +148,8 @@ pub trait PaymentClient: Send + Sync + 'static {
     async fn watch(&self, after_event_id: u64) -> Result<PaymentFeed, Unanswered>;
 }
 
-/// A call that was certainly not carried out, or that may have been: for those who need not tell them apart.
+/// Drops the difference between a call that was definitely not carried out and one that may have been, for callers that
+/// need not know it.
 fn unanswered(service: &'static str, error: CallError) -> Unanswered {
     match error {
         CallError::Rejected(status) => Unanswered {

@@ -54,7 +54,7 @@ impl PaymentClient for PaymentGrpc {
         match reply {
             Ok(reply) if reply.code == 0 => Charge::Paid,
             Ok(_) => Charge::Refused,
-            // The id and the amount are an order's own and always right: it is the method.
+            // The id and the amount come from an order and are always valid: it is the method.
             Err(CallError::Rejected(status)) if status.code() == Code::InvalidArgument => {
                 Charge::NoSuchMethod
             }

@@ -1,6 +1,6 @@
-//! Where deadlines wait for their moment.
+//! Where deadlines wait until they are due.
 //!
-//! The queue makes cancelling punctual and cheap; it is never the truth. The truth is
+//! The queue makes cancelling punctual and cheap; it is never the source of truth. That is
 //! `orders(status, expire_at)`: a sweep puts back what a queue lost, and the rules check each
 //! deadline once more before they cancel anything.
 
@@ -31,8 +31,8 @@ pub trait DelayQueue: Send + Sync + 'static {
     /// Puts orders in, or moves their deadlines.
     async fn schedule(&self, entries: &[DueOrder]) -> Result<(), QueueError>;
 
-    /// Takes up to `limit` orders that are due at `now`, soonest first, and hides them for `lease`:
-    /// whoever took them and dies loses none.
+    /// Claims up to `limit` orders that are due at `now`, soonest first, and hides them for
+    /// `lease`: if the claimer dies, they come back.
     async fn claim_due(
         &self,
         now: UnixMillis,
@@ -47,7 +47,7 @@ pub trait DelayQueue: Send + Sync + 'static {
 /// The queue at `url`.
 ///
 /// # Errors
-/// A Redis server that is out of reach or does not let us in.
+/// A Redis server that is out of reach or refuses the login.
 pub(crate) async fn open(url: &QueueUrl) -> Result<Arc<dyn DelayQueue>, StartError> {
     let url = match url {
         QueueUrl::Embedded => return Ok(Arc::new(EmbeddedQueue::new())),

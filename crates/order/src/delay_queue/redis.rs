@@ -15,11 +15,11 @@ use crate::store::DueOrder;
 const KEY: &str = "bookstore:{orders}:deadlines";
 /// How many members one command names at the most.
 const MEMBERS_MAX: usize = 512;
-/// How long an order may wait to be put in, as long as a call to Redis may take.
+/// How long adding an order may take: as long as a call to Redis may.
 const WAIT_LIMIT: Duration = Duration::from_millis(300);
 
-/// Takes what is due and puts it a lease ahead, in one step: of two claimers one gets an entry, and
-/// an entry whose claimer dies comes back.
+/// Claims what is due by moving it a lease ahead, atomically: of two claimers one gets an entry,
+/// and an entry whose claimer dies comes back.
 const CLAIM_DUE: &str = r"
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, member in ipairs(due) do
@@ -37,7 +37,7 @@ pub struct RedisQueue {
     claim_due: Script,
 }
 
-/// Orders that come one by one: those that come at once are put in by one command.
+/// Combines orders that come one by one: those that come at once are added by one command.
 struct Arrivals(Redis);
 
 #[async_trait]
@@ -71,7 +71,7 @@ impl RedisQueue {
     /// Connects to the server at `url`.
     ///
     /// # Errors
-    /// A server that is out of reach or does not let us in.
+    /// A server that is out of reach or refuses the login.
     pub async fn connect(url: &RedisUrl) -> Result<Self, QueueError> {
         let redis = Redis::connect(url, "order.delay_queue").await?;
         let arrivals = Arrivals(redis.clone());
@@ -91,7 +91,7 @@ impl RedisQueue {
         Ok(())
     }
 
-    /// Members that are no orders would come back for ever.
+    /// Removes members that name no order: they would come back for ever.
     async fn remove_strays(&self, strays: &[Vec<u8>]) -> Result<(), QueueError> {
         if let Some(first) = strays.first() {
             let count = strays.len();
@@ -105,7 +105,7 @@ impl RedisQueue {
     }
 }
 
-/// The order that a member names. `07` reads as 7 and would be removed as `7`, never as itself: it names none.
+/// The order that a member names. `07` parses as 7 and would be removed as `7`, never as itself: it names none.
 fn read_member(member: &[u8]) -> Option<OrderId> {
     let text = str::from_utf8(member).ok()?;
     let id = text.parse().ok().and_then(OrderId::new)?;
@@ -132,7 +132,7 @@ impl DelayQueue for RedisQueue {
     ) -> Result<Vec<OrderId>, QueueError> {
         let mut claim = self.claim_due.key(KEY);
         claim.arg(now.get()).arg(limit).arg(now.plus(lease).get());
-        // As bytes: a member that is no text must not fail the claim of its neighbours.
+        // As bytes: a member that is not UTF-8 must not fail the claim of the others.
         let members: Vec<Vec<u8>> = self.redis.call_script(&claim).await?;
         let (mut claimed, mut strays) = (Vec::with_capacity(members.len()), Vec::new());
         for member in members {
@@ -141,7 +141,7 @@ impl DelayQueue for RedisQueue {
                 None => strays.push(member),
             }
         }
-        // What was claimed is answered all the same.
+        // A failure here does not fail the claim.
         if let Err(error) = self.remove_strays(&strays).await {
             tracing::debug!(%error, "strays stay in the delay queue");
         }

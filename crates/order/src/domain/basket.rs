@@ -44,20 +44,21 @@ pub struct PricedBasket {
     pub total: Fen,
 }
 
-/// What comes of pricing a basket.
+/// The result of pricing a basket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pricing {
     /// It can be ordered.
     Priced(PricedBasket),
     /// This book is missing or withdrawn.
     BookNotFound(BookId),
-    /// The total is nothing, or more than an order may cost.
+    /// The total is zero, or more than an order may cost.
     TotalOutOfRange,
 }
 
 impl Basket {
-    /// Reads the lines of a request as they stand on the wire, (book id, quantity) each, and sums
-    /// up books that are named twice. What is wrong is added under `items…`; then there is none.
+    /// Reads the lines of a request as they are on the wire, each (book id, quantity), and merges
+    /// those of one book. What is wrong is added to `violations` under `items…`; then there is no
+    /// basket.
     pub fn read(
         lines: impl ExactSizeIterator<Item = (u64, i32)>,
         violations: &mut Violations,
@@ -75,7 +76,7 @@ impl Basket {
         sound.then_some(basket)
     }
 
-    /// Adds a line, to its book's where there is one; `false` where that makes too many copies.
+    /// Adds a line, merged with its book's earlier one; `false` where that makes too many copies.
     fn add(&mut self, line: Line, index: usize, violations: &mut Violations) -> bool {
         let same_book = self
             .0
@@ -103,7 +104,7 @@ impl Basket {
         &self.0
     }
 
-    /// What was asked for, whatever the order of the lines and however they were split.
+    /// Identifies the request, whatever the order of its lines and however they were split.
     pub fn fingerprint(&self, user_id: UserId) -> Fingerprint {
         let mut sorted = self.0.clone();
         sorted.sort_by_key(|line| line.book_id);
@@ -116,7 +117,7 @@ impl Basket {
             .finish()
     }
 
-    /// Puts titles and prices to the books and sums them up, checked.
+    /// Attaches titles and prices to the books and sums the total, with checked arithmetic.
     pub fn price(&self, quotes: &[Quote]) -> Pricing {
         let on_sale: BTreeMap<BookId, &Quote> = quotes
             .iter()

@@ -1,22 +1,22 @@
 use types::{OrderId, OrderNo, UnixMillis};
 
-/// Ids under which one replica may ask for stock before their orders are written down.
+/// A range of ids under which one replica may ask for stock before their orders are written.
 ///
-/// The log of many creations in one row. Each of its ids has an order, or holds nothing, or is given
-/// back by recovery: until then the intent stands.
+/// The saga log of many creations, in one row. It stays until each of its ids has an order, holds
+/// nothing, or has been released by recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
-    /// The first of its ids, by which it goes.
+    /// The first of its ids, which identifies the intent.
     pub first: OrderId,
     /// The last of them.
     pub last: OrderId,
-    /// The moment that all its orders are numbered with: whoever knows the intent knows their numbers.
+    /// The time from which all its order numbers are generated, so the intent determines them.
     pub numbered_at: UnixMillis,
-    /// Until when it is its holder's.
+    /// The end of its holder's lease.
     pub lease_until: UnixMillis,
-    /// How many orders were written down under it.
+    /// How many orders were written under it.
     pub written: u64,
-    /// Whether recovery holds it: no order is written down under it any more.
+    /// Whether recovery has taken it over: no more orders are written under it.
     pub recovering: bool,
 }
 

@@ -1,11 +1,11 @@
 //! The rules of orders: plain functions over plain data.
 //!
 //! No I/O, no clock, no async: what an operation does is decided by [`Rows::apply`] from the rows
-//! it touches and the moment it carries. Every store runs exactly these rules; they differ only in
-//! where the rows lie.
+//! it touches and the time it carries. Every store runs exactly these rules; stores differ only in
+//! where the rows are kept.
 //!
-//! Read in this order: [`Stage`] (the state machine), [`Order`], [`Intent`], [`Op`] (everything that can
-//! happen), then `apply/` (what happens then).
+//! Read in this order: [`Stage`] (the state machine), [`Order`], [`Intent`], [`Op`] (every
+//! operation), then `apply/` (what each of them does).
 
 mod apply;
 mod basket;

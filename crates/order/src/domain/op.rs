@@ -9,7 +9,7 @@ use super::{CancelCause, Intent, Item, RequestKey, Task, TaskKey, TaskKind, Touc
 pub struct Stamp {
     /// Now, by the service's clock.
     pub at: UnixMillis,
-    /// Until when the tasks that the operation records belong to whoever submitted it.
+    /// The end of the submitter's lease on the tasks that the operation records.
     pub tasks_due_at: UnixMillis,
 }
 
@@ -18,19 +18,19 @@ pub struct Stamp {
 pub enum AbandonedBy {
     /// Its creator, at any moment.
     Creator,
-    /// The recovery worker: only if its lease has run out, by the operation's own stamp.
+    /// The recovery worker: only if the creator's lease has run out at the operation's stamp.
     Recovery,
 }
 
-/// How an order comes into the world.
+/// The state in which an order is first written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Birth {
-    /// CREATING, before its stock is asked for: the row is the creation's log.
+    /// CREATING, before its stock is asked for: the row is the saga's log.
     Creating {
-        /// Until when its creator has it to itself.
+        /// The end of its creator's lease.
         lease_until: UnixMillis,
     },
-    /// PENDING, its stock being held: until now an intent was the creation's log.
+    /// PENDING, with its stock held: until now an intent was the saga's log.
     Held {
         /// The first id of that intent.
         intent: OrderId,
@@ -39,7 +39,7 @@ pub enum Birth {
     },
 }
 
-/// An order to be written down.
+/// An order to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOrder {
     /// Its id, never used before.
@@ -56,9 +56,9 @@ pub struct NewOrder {
     pub request: Option<RequestKey>,
     /// Now.
     pub at: UnixMillis,
-    /// As what.
+    /// The state to write it in.
     pub birth: Birth,
-    /// Whether it may have been written down before, by a try that nothing is known of.
+    /// Whether an earlier attempt whose outcome is unknown may have written it.
     pub may_be_there: bool,
 }
 
@@ -93,86 +93,86 @@ pub struct FeedEvent {
 /// What happens to a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TaskStep {
-    /// Take it until `until`, if it is not parked and still due when it was seen to be.
+    /// Claim it until `until`, if it is not parked and its due time is still the one that was read.
     Claim {
-        /// When it was due when it was read; the compare of the compare-and-set.
+        /// The due time that was read: the expected value of the compare-and-set.
         seen_due_at: UnixMillis,
         /// The end of the lease.
         until: UnixMillis,
     },
-    /// It is done; whoever holds it, the row may go.
+    /// It is done: delete the row, whoever holds it.
     Done,
-    /// It failed; try again at `due_at`, or park it after too many refusals. Only its holder may say so.
+    /// It failed: retry at `due_at`, or park it after too many refusals. Only the holder may.
     Fail {
         /// The end of the holder's lease, which proves that it still is the holder.
         held_until: UnixMillis,
         /// When to try again.
         due_at: UnixMillis,
-        /// Whether the answer was a certain no.
+        /// Whether it was definitely refused.
         refused: bool,
-        /// What was said.
+        /// The error's text.
         error: String,
     },
-    /// Wake a parked task.
+    /// Make a parked task due again.
     Resume {
         /// Now.
         at: UnixMillis,
     },
 }
 
-/// What happens to a lease: the right to do something alone for a while.
+/// What happens to a lease: the exclusive right to do something for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseStep {
-    /// Take it or keep it, if it is free, run out, or held already.
+    /// Take or renew it, if it is free, has run out, or is the asker's already.
     Take {
         /// Now.
         at: UnixMillis,
-        /// Until when it shall be held.
+        /// The end of the lease.
         until: UnixMillis,
     },
-    /// Give it back, if it is held.
+    /// Release it, if the asker holds it.
     Free,
 }
 
 /// What happens to an intent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IntentStep {
-    /// Write it down, before stock is asked for under one of its ids.
+    /// Write it, before stock is asked for under any of its ids.
     Open(Intent),
-    /// Take it from a holder whose lease ran out: no order is written down under it from now on.
+    /// Take it over from a holder whose lease has run out; no order is written under it after that.
     TakeOver {
         /// Now.
         at: UnixMillis,
         /// The end of the new lease.
         until: UnixMillis,
     },
-    /// Nothing is held under any of its ids but what orders hold; the row may go, whoever holds it.
+    /// Delete it, whoever holds it: only orders hold anything under its ids.
     Close,
 }
 
-/// Everything that can happen to the rows of this service. Each is decided by itself; a store
-/// applies many in one transaction.
+/// Everything that can happen to the rows of this service. Each operation is decided on its own; a
+/// store applies many in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Op {
-    /// Writes an order down, unless its key was used before or its intent is no longer its creator's.
+    /// Writes an order, unless its key was used before or its creator no longer holds its intent.
     Insert(Box<NewOrder>),
     /// CREATING -> PENDING: its stock is held.
     Confirm {
-        /// Which.
+        /// The order.
         id: OrderId,
         /// Now.
         at: UnixMillis,
         /// The deadline of its payment.
         expire_at: UnixMillis,
     },
-    /// Takes a CREATING order away without trace: nothing was or will be deducted for it.
+    /// Deletes a CREATING order without trace: nothing was or will be deducted for it.
     Drop {
-        /// Which.
+        /// The order.
         id: OrderId,
     },
-    /// CREATING -> ABANDONED, with a task that gives back and fences whatever was deducted.
+    /// CREATING -> ABANDONED, with the compensating task: a fenced release of what was deducted.
     Abandon {
-        /// Which.
+        /// The order.
         id: OrderId,
         /// Who calls it off.
         by: AbandonedBy,
@@ -181,7 +181,7 @@ pub enum Op {
     },
     /// PENDING or PAID -> CANCELLED, with the tasks that give back stock and money.
     Cancel {
-        /// Which.
+        /// The order.
         id: OrderId,
         /// Why. [`CancelCause::Expired`] cancels only what is PENDING and overdue.
         why: CancelCause,
@@ -190,19 +190,19 @@ pub enum Op {
     },
     /// PAID -> SHIPPED, with the task that commits the stock.
     Ship {
-        /// Which.
+        /// The order.
         id: OrderId,
         /// When.
         stamp: Stamp,
     },
     /// SHIPPED -> COMPLETED.
     Complete {
-        /// Which.
+        /// The order.
         id: OrderId,
         /// Now.
         at: UnixMillis,
     },
-    /// Money arrived for an order: PENDING -> PAID, or back goes the money.
+    /// Money arrived for an order: PENDING -> PAID, or the money is refunded.
     Pay {
         /// The order.
         id: OrderId,
@@ -218,27 +218,27 @@ pub enum Op {
         /// When.
         stamp: Stamp,
     },
-    /// Moves a task.
+    /// Claims, ends, fails or resumes a task.
     Task {
-        /// Which.
+        /// The task.
         key: TaskKey,
-        /// How.
+        /// The step to take.
         step: TaskStep,
     },
-    /// Moves a lease.
+    /// Takes, renews or releases a lease.
     Lease {
         /// Its name.
         name: &'static str,
         /// Who asks.
         holder: Arc<str>,
-        /// What for.
+        /// The step to take.
         step: LeaseStep,
     },
-    /// Moves an intent.
+    /// Opens, takes over or closes an intent.
     Intent {
         /// Its first id.
         first: OrderId,
-        /// How.
+        /// The step to take.
         step: IntentStep,
     },
 }
@@ -280,7 +280,7 @@ impl Op {
                 if let Birth::Held { intent, .. } = new.birth {
                     touched.intents.insert(intent);
                 }
-                // An id that was never used has no row, which need not be looked for.
+                // An id that was never used has no row to load.
                 if new.may_be_there {
                     touched.orders.insert(new.id);
                 }
@@ -304,7 +304,7 @@ impl Op {
             Self::Lease { name, .. } => {
                 touched.leases.insert(name);
             }
-            // Its first id was never used, so it has no row that need be looked for.
+            // A new intent's ids were never used, so there is no row to load.
             Self::Intent {
                 step: IntentStep::Open(_),
                 ..
@@ -346,7 +346,7 @@ impl IntentStep {
     }
 }
 
-/// A user's key, as orders are looked up by it.
+/// A user's idempotency key, by which orders are looked up.
 pub(super) type UserKey = (UserId, IdempotencyKey);
 
 impl Stamp {

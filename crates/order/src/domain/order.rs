@@ -10,7 +10,7 @@ use super::Stage;
 pub struct Order {
     /// Its id, the one payments are made for.
     pub id: OrderId,
-    /// Its number, the one people quote; inventory's hold lies under it.
+    /// Its number, the one people quote, and the key of its hold in inventory.
     pub order_no: OrderNo,
     /// Who ordered.
     pub user_id: UserId,
@@ -24,11 +24,11 @@ pub struct Order {
     pub updated_at: UnixMillis,
     /// While creating: the end of the creator's lease. From PENDING on: the deadline of payment.
     pub expire_at: UnixMillis,
-    /// The key it was asked for under; given up when it is abandoned.
+    /// The key it was requested under; freed when the order is abandoned.
     pub request: Option<RequestKey>,
-    /// The payment that paid it, or that came too late or wrong.
+    /// The payment that paid it, or that came too late or with the wrong amount.
     pub payment: Option<PaymentRef>,
-    /// Whether that money goes, or went, back.
+    /// Whether that payment is being, or has been, refunded.
     pub refunded: bool,
     /// Why it was cancelled.
     pub cancelled: Option<CancelCause>,
@@ -76,20 +76,20 @@ pub struct RequestKey {
 /// The payment that belongs to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentRef {
-    /// Our number of it.
+    /// The payment service's number.
     pub payment_no: PaymentNo,
-    /// The gateway's number; not known where only the feed told of the payment.
+    /// The gateway's number; unknown while only the feed has reported the payment.
     pub third_party_no: Option<String>,
 }
 
 /// Why an order was cancelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CancelCause {
-    /// Somebody asked, in these words (maybe none).
+    /// A caller asked for it, in these words (maybe none).
     Asked(String),
     /// Its deadline passed unpaid.
     Expired,
-    /// Money of another amount arrived for it.
+    /// Money of the wrong amount arrived for it.
     WrongAmount,
     /// Its payment was refunded at the payment service.
     Refunded,
@@ -106,7 +106,7 @@ impl CancelCause {
         }
     }
 
-    /// The words of whoever asked; empty for every other cause.
+    /// The caller's words; empty for every other cause.
     pub fn words(&self) -> &str {
         match self {
             Self::Asked(words) => words,

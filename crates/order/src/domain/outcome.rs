@@ -14,18 +14,18 @@ pub enum Outcome {
     Task(Option<Box<Task>>),
     /// Of [`super::Op::Lease`]: whether the asker holds it now.
     Lease(bool),
-    /// Of [`super::Op::Intent`]: whether it is now what the asker wanted it to be.
+    /// Of [`super::Op::Intent`]: whether it is now in the state that the step asks for.
     Intent(bool),
 }
 
 /// What came of writing an order down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inserted {
-    /// It is there.
+    /// It was written.
     New,
-    /// It was there already, or the key made this order before, from the same parameters.
+    /// It was written before, or the key made this order before, from the same parameters.
     Repeat(Box<Order>),
-    /// The key made another order before.
+    /// The key was used before, with other parameters.
     Conflict,
     /// Recovery has taken its intent over, and gives back what is held for it.
     Overtaken,
@@ -49,7 +49,7 @@ pub enum Verdict {
     Now,
     /// It had been moved there before: a repeat.
     Before,
-    /// The state machine has no such arrow from where it stands.
+    /// The state machine has no such transition from where the order stands.
     Illegal,
     /// It is not overdue.
     NotDue,
@@ -58,7 +58,7 @@ pub enum Verdict {
 /// What came of a step along the payment feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Followed {
-    /// The cursor stands at `cursor`; every event up to it is in the orders.
+    /// The cursor is at `cursor`; every event up to it has been applied.
     Applied {
         /// The id of the last event applied.
         cursor: u64,
@@ -69,7 +69,7 @@ pub enum Followed {
     },
     /// An event is missing; nothing was applied.
     Gap {
-        /// The id that should have come.
+        /// The id that was expected.
         expected: u64,
         /// The id that came.
         got: u64,

@@ -19,13 +19,13 @@ pub struct Rows {
     pub(super) intents: Table<OrderId, Intent>,
     pub(super) history: Vec<HistoryRow>,
     pub(super) cursor: u64,
-    /// Where the store has the cursor.
+    /// The cursor as the store has it.
     stored_cursor: u64,
-    /// Which order a key made; follows `orders`.
+    /// Which order a key made: an index of `orders`.
     pub(super) requests: BTreeMap<UserKey, OrderId>,
 }
 
-/// One transition of one order; written once, never changed. The birth as PENDING has no row.
+/// One transition of one order; written once, never changed. Becoming PENDING has no row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HistoryRow {
     /// The order.
@@ -38,7 +38,7 @@ pub struct HistoryRow {
     pub at: UnixMillis,
 }
 
-/// Who may do something alone, and until when.
+/// Who holds an exclusive right, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// The replica.
@@ -60,7 +60,7 @@ pub struct Touched {
     pub intents: BTreeSet<OrderId>,
     /// Leases by name.
     pub leases: BTreeSet<&'static str>,
-    /// The feed's cursor.
+    /// Whether the feed's cursor is touched.
     pub cursor: bool,
 }
 
@@ -134,14 +134,14 @@ impl Rows {
         self.intents.iter().map(|(_, intent)| intent)
     }
 
-    /// These rows, with the intents of others.
+    /// These rows, with the intents of `others`.
     #[must_use]
     pub fn with_intents_of(mut self, others: &Self) -> Self {
         self.intents.clone_from(&others.intents);
         self
     }
 
-    /// Where the payment feed has been followed to.
+    /// The id of the last event of the payment feed that was applied.
     pub fn cursor(&self) -> u64 {
         self.cursor
     }
@@ -171,17 +171,17 @@ impl Rows {
         self.intents.changes()
     }
 
-    /// Where the cursor is to be written to; `None` where it stands as it stood.
+    /// The cursor to write; `None` where it has not moved.
     pub fn moved_cursor(&self) -> Option<u64> {
         (self.cursor != self.stored_cursor).then_some(self.cursor)
     }
 
-    /// The transitions recorded since these rows were made; the memory store's are all there are.
+    /// The transitions recorded since these rows were created; in the memory store, all there are.
     pub fn history(&self) -> &[HistoryRow] {
         &self.history
     }
 
-    /// Forgets what was changed: it has been written.
+    /// Forgets which rows changed: the store has written them.
     pub fn settle(&mut self) {
         self.orders.settle();
         self.items.settle();
@@ -199,7 +199,7 @@ impl Rows {
         }
     }
 
-    /// Moves a live order on, writing the transition down. The caller has checked the arrow.
+    /// Moves a live order to `to` and records the transition, which the caller has checked.
     pub(super) fn advance(
         &mut self,
         id: OrderId,

@@ -1,9 +1,9 @@
 use types::OrderStatus;
 
-/// Where an order stands, the two stages that no caller ever sees included.
+/// Where an order stands, including the two stages that no caller ever sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stage {
-    /// Written down, its stock not yet known to be held. The row is the saga's log, where the order has a key.
+    /// Written, but its stock is not yet known to be held. For an order with a key, the row is the saga's log.
     Creating,
     /// An order as callers know it.
     Live(OrderStatus),
@@ -11,7 +11,7 @@ pub enum Stage {
     Abandoned,
 }
 
-/// The state machine: every arrow there is, and no other.
+/// The state machine: every legal transition.
 pub const MOVES: [(Stage, Stage); 7] = [
     (Stage::Creating, Stage::Live(OrderStatus::Pending)),
     (Stage::Creating, Stage::Abandoned),
@@ -37,7 +37,7 @@ pub const MOVES: [(Stage, Stage); 7] = [
     ),
 ];
 
-/// Whether the state machine has an arrow from `from` to `to`. Standing still is no arrow.
+/// Whether the state machine has a transition from `from` to `to`. Staying put is not one.
 pub fn is_legal(from: Stage, to: Stage) -> bool {
     MOVES.contains(&(from, to))
 }
@@ -90,7 +90,7 @@ impl Stage {
 
 #[cfg(test)]
 mod tests {
-    //! Proves that the state machine has exactly the arrows that proto/ promises.
+    //! Proves that the state machine has exactly the transitions that proto/ promises.
 
     use OrderStatus::{Cancelled, Completed, Paid, Pending, Shipped};
 

@@ -63,7 +63,7 @@ impl<K: Ord + Clone, V: Clone + PartialEq> Table<K, V> {
         self.before.entry(key).or_insert(old);
     }
 
-    /// Takes a row away.
+    /// Removes a row.
     pub fn remove(&mut self, key: &K) -> Option<V> {
         let old = self.rows.remove(key)?;
         self.before
@@ -77,8 +77,7 @@ impl<K: Ord + Clone, V: Clone + PartialEq> Table<K, V> {
         self.rows.iter()
     }
 
-    /// What the store has to write, by ascending key. Rows that were touched and came out as they
-    /// were are left out.
+    /// What the store has to write, by ascending key. Rows that ended up unchanged are left out.
     pub fn changes(&self) -> impl Iterator<Item = Change<'_, K, V>> {
         self.before
             .iter()
@@ -92,7 +91,7 @@ impl<K: Ord + Clone, V: Clone + PartialEq> Table<K, V> {
             })
     }
 
-    /// Forgets what was before: the store has written the changes.
+    /// Forgets the earlier values: the store has written the changes.
     pub fn settle(&mut self) {
         self.before.clear();
     }

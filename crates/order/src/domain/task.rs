@@ -2,26 +2,26 @@ use std::time::Duration;
 
 use types::{OrderId, OrderNo, UnixMillis};
 
-/// How often in a row a task may be refused before it is parked for a person to look at. With the waits between
-/// them that is half a minute or more: calls that go astray while something is deployed are over by then.
+/// How many refusals in a row park a task for an operator to look at. With the waits between them
+/// that takes half a minute or more, so calls misrouted during a deployment park none.
 pub const REFUSALS_MAX: u32 = 12;
 
 /// The longest error text that is kept, in characters.
 const ERROR_CHARS_MAX: usize = 500;
 /// The wait after the first failure; it doubles from there.
 const WAIT_FIRST_MS: u64 = 200;
-/// The longest wait between two tries: however long another service was away, what it owes is asked
-/// for soon after it is back.
+/// The longest wait between two attempts: however long another service was down, its tasks are
+/// retried soon after it is back.
 const WAIT_MAX_MS: u64 = 10_000;
 
 /// What another service has to do because an order moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskKind {
-    /// Inventory gives the order's stock back, and refuses it a late deduction.
+    /// Inventory releases the order's stock and fences it against a late deduction.
     Release,
-    /// Inventory books the order's stock as gone.
+    /// Inventory commits the order's stock: it has left.
     Commit,
-    /// Payment gives the order's money back.
+    /// Payment refunds the order's money.
     Refund,
 }
 
@@ -73,24 +73,24 @@ pub struct TaskKey {
 pub struct Task {
     /// Which one.
     pub key: TaskKey,
-    /// The order's number, inventory's key; `None` for money that came for no order of ours.
+    /// The order's number, the key in inventory; `None` for money that came for an unknown order.
     pub order_no: Option<OrderNo>,
-    /// Tries that did not finish it.
+    /// Failed attempts so far.
     pub attempts: u32,
-    /// How many of the latest tries in a row were refused for certain.
+    /// How many of the latest attempts in a row were definitely refused.
     pub refusals: u32,
-    /// When it may be taken. Whoever takes it moves this ahead: it is the lease.
+    /// When it may be claimed. Claiming moves this ahead, which makes it the lease.
     pub due_at: UnixMillis,
-    /// Whether it waits for a person.
+    /// Whether it waits for an operator.
     pub parked: bool,
-    /// What the latest try said.
+    /// The error of the latest failed attempt.
     pub last_error: Option<String>,
     /// When the transition happened.
     pub created_at: UnixMillis,
 }
 
 impl Task {
-    /// A task that whoever records it runs at once: nobody else takes it before `due_at`.
+    /// A task leased to whoever records it, to run at once: nobody else claims it before `due_at`.
     pub fn new(
         key: TaskKey,
         order_no: Option<OrderNo>,
@@ -115,10 +115,10 @@ pub(super) fn kept_error(error: &str) -> String {
     error.chars().take(ERROR_CHARS_MAX).collect()
 }
 
-/// How long to wait after failure number `attempts` (from 1): doubling from 200 ms to 10 s, the
-/// upper half of it spread, so that tasks that failed together do not come back together.
+/// How long to wait after failure number `attempts` (from 1): exponential backoff, 200 ms to 10 s,
+/// with jitter in its upper half, so that tasks that failed together are not retried together.
 ///
-/// The spread comes from the task's own key: the same history gives the same waits.
+/// The jitter comes from the task's own key: the same history gives the same waits.
 pub fn retry_wait(key: TaskKey, attempts: u32) -> Duration {
     let doublings = attempts.saturating_sub(1).min(16);
     let full = WAIT_FIRST_MS
@@ -129,7 +129,7 @@ pub fn retry_wait(key: TaskKey, attempts: u32) -> Duration {
     Duration::from_millis(half.saturating_add(dice.rem_euclid(half.saturating_add(1))))
 }
 
-/// The finaliser of `SplitMix64`: neighbours in, strangers out.
+/// The finaliser of `SplitMix64`: turns neighbouring seeds into unrelated values.
 const fn scramble(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -101,7 +101,7 @@ fn read_order_no(text: &str, violations: &mut Violations) -> Option<OrderNo> {
     )
 }
 
-/// No text is no key.
+/// An empty text means that there is no key.
 fn read_key(text: &str, violations: &mut Violations) -> Option<IdempotencyKey> {
     if text.is_empty() {
         return None;

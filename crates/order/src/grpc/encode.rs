@@ -86,7 +86,7 @@ fn item(item: Item) -> OrderItem {
     }
 }
 
-/// Somebody's own words, or ours where nobody asked.
+/// The caller's own words, or a standard text where no caller asked.
 fn reason(cause: CancelCause, locale: Locale) -> String {
     let (zh, en) = match cause {
         CancelCause::Asked(words) => return words,

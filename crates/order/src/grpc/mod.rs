@@ -79,7 +79,7 @@ impl OrderService for OrderGrpc {
             let paid = self.0.pay_order(&context, wanted).await?;
             Ok::<_, OrderError>(encode::paid(paid, context.locale))
         };
-        // An order is charged once, however often it is asked for.
+        // An order is charged once, however often the call is repeated.
         respond(&context, Repeat::Safe, answer.await)
     }
 

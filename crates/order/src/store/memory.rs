@@ -13,7 +13,7 @@ use crate::domain::{
     HistoryRow, Intent, Op, Order, OrderDetail, Outcome, Rows, Stage, Task, TaskKind,
 };
 
-/// Orders in memory: the model that the SQL stores are held against, and the simulation's store.
+/// Orders in memory: the model that the SQL stores are compared with, and the simulation's store.
 ///
 /// Reads walk over all rows; it is made to be obviously right, not fast.
 #[derive(Debug)]
@@ -39,8 +39,8 @@ impl Default for MemoryStore {
     }
 }
 
-/// The rows that a [`MemoryStore`] held at one moment. The ids that it handed out are no part of it, nor are the
-/// intents that cover them, which services open and close by themselves.
+/// The rows that a [`MemoryStore`] held at one moment. The ids that it handed out are not part of
+/// it, nor are the intents that cover them, which services open and close on their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot(Rows);
 

@@ -31,9 +31,9 @@ pub use writer::Writer;
 /// Which orders to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrderFilter {
-    /// Of this user; of all where there is none.
+    /// Of this user; `None`: of all.
     pub user_id: Option<UserId>,
-    /// In this state; in any where there is none.
+    /// In this state; `None`: in any.
     pub status: Option<OrderStatus>,
 }
 
@@ -51,29 +51,29 @@ pub struct DueOrder {
 pub struct Health {
     /// Tasks not done yet, parked ones left out.
     pub tasks_outstanding: u64,
-    /// Tasks that wait for a person.
+    /// Tasks that wait for an operator.
     pub tasks_parked: u64,
     /// Orders still PENDING though their deadline passed.
     pub orders_overdue: u64,
-    /// Orders still CREATING, and intents, though their creator's lease ran out; intents that recovery could
-    /// not settle yet among them.
+    /// CREATING orders and intents whose creator's lease ran out, including intents that recovery
+    /// could not settle yet.
     pub creations_overdue: u64,
 }
 
 /// The order service's storage. Every method is one unit of work.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Applies a batch in one transaction; answers one outcome an operation, in their order.
+    /// Applies a batch in one transaction; returns one outcome per operation, in their order.
     ///
     /// # Errors
-    /// As [`DbError`] says; then nothing of the batch was applied, or it is not known.
+    /// As [`DbError`] says: nothing of the batch was applied, or the outcome is unknown.
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError>;
 
     /// The orders with these numbers, at whatever stage, with their items; those that do not exist
     /// are left out.
     async fn find_orders(&self, numbers: &[OrderNo]) -> Result<Vec<OrderDetail>, DbError>;
 
-    /// The orders that these keys of their users made, at whatever stage; where a key made none, nothing.
+    /// The orders that these users' keys made, at whatever stage; keys that made none are left out.
     async fn find_requests(
         &self,
         requests: &[(UserId, IdempotencyKey)],
@@ -99,7 +99,7 @@ pub trait Store: Send + Sync + 'static {
     /// Intents whose lease ended at or before `until`, by ascending id, `limit` at most.
     async fn due_intents(&self, until: UnixMillis, limit: u32) -> Result<Vec<Intent>, DbError>;
 
-    /// The ids of `intent` that have a row. They are final once recovery has taken it over.
+    /// The ids of `intent` that have a row; final once recovery has taken the intent over.
     async fn written_under(&self, intent: Intent) -> Result<BTreeSet<OrderId>, DbError>;
 
     /// Tasks of these kinds that are due at or before `now` and not parked, soonest first, `limit` at most.
@@ -125,6 +125,6 @@ pub trait Store: Send + Sync + 'static {
     /// Reserves `count` order ids, never handed out before.
     async fn reserve_ids(&self, count: u64) -> Result<Range<u64>, DbError>;
 
-    /// Waits for what runs and lets go of the database.
+    /// Waits for what runs and closes the database.
     async fn close(&self);
 }

@@ -67,7 +67,7 @@ impl Writer {
         }
     }
 
-    /// Takes, keeps or frees a lease; whether the asker holds it now.
+    /// Takes, renews or releases a lease; returns whether the asker holds it now.
     pub async fn move_lease(&self, op: Op, deadline: Deadline) -> Result<bool, WriteError> {
         match self.submit(op, deadline).await? {
             Outcome::Lease(held) => Ok(held),
@@ -75,7 +75,7 @@ impl Writer {
         }
     }
 
-    /// Moves an intent; whether it is now what the asker wanted it to be.
+    /// Moves an intent; returns whether it is now in the state that the step asks for.
     pub async fn move_intent(
         &self,
         first: OrderId,
@@ -98,8 +98,8 @@ impl Writer {
     }
 }
 
-/// The rules answer each operation with its own kind of outcome; anything else is a bug of ours,
-/// and the operation has been applied.
+/// The rules answer each operation with its own kind of outcome; anything else is a bug here, and
+/// the operation has been applied.
 fn wrong_kind(outcome: &Outcome) -> WriteError {
     DbError::Broken(format!("an outcome of another kind: {outcome:?}")).into()
 }

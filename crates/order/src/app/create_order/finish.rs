@@ -1,4 +1,4 @@
-//! How a creation that was written down ends: it becomes an order, or goes without a trace, or is called off.
+//! How a creation that has a row ends: confirmed, dropped, or abandoned.
 
 use platform::context::CallContext;
 use platform::crash;
@@ -40,7 +40,7 @@ impl App {
                     count_saga("overtaken");
                     return Err(OrderError::CalledOff(None));
                 }
-                // Also where the outcome is unknown: confirming twice is confirming once.
+                // Retried also if the outcome is unknown: confirming is idempotent.
                 Err(error) => {
                     if !pauses.wait(context.deadline).await {
                         tracing::warn!(%error, "an order could not be confirmed");
@@ -62,7 +62,7 @@ impl App {
         }
     }
 
-    /// Nothing was or will be held for it. Should the row stay, recovery abandons it.
+    /// Deletes a creation for which nothing was or will be held. If the row stays, recovery abandons it.
     pub(super) async fn drop_order(&self, id: OrderId) {
         let deadline = Deadline::after(BACKGROUND_LIMIT);
         if let Err(error) = self.writer.move_order(Op::Drop { id }, deadline).await {
@@ -70,8 +70,8 @@ impl App {
         }
     }
 
-    /// Abandons a creation about which something is unknown, and answers `error`; unless it turns
-    /// out that it had become an order after all.
+    /// Abandons a creation that is in doubt and returns `error`; unless it turns out that it had
+    /// become an order after all.
     pub(super) async fn call_off(
         &self,
         created: &Created,
@@ -91,14 +91,14 @@ impl App {
             }
             Ok(moved) => {
                 count_saga("called_off");
-                // The caller is told at once: that there is no order does not hang on the release.
+                // Not awaited: that there is no order does not depend on the release.
                 drop(
                     self.runner
                         .run_now(moved.map(|moved| moved.tasks).unwrap_or_default()),
                 );
                 Err(error)
             }
-            // The row stands as it stood: recovery abandons it, if it was not confirmed.
+            // Recovery abandons the row, unless it was confirmed.
             Err(lost) => {
                 count_saga("unknown");
                 tracing::warn!(error = %lost, "a creation is left to recovery");

@@ -1,7 +1,7 @@
 //! The saga of an order without a key: its stock is held first, and its row is written once.
 //!
-//! Nobody can ask for such an order before its creator has answered, so no row of its own has to be
-//! there until then: the intent that covers its id is the log ([`super::intents`]).
+//! Nobody can refer to such an order before its creator has answered, so it needs no row of its own
+//! until then: the intent that covers its id is the log ([`super::intents`]).
 
 use platform::context::CallContext;
 use platform::deadline::Deadline;
@@ -102,7 +102,7 @@ impl App {
                 }
                 Ok(_) => return Err(self.overtaken(covered)),
                 Err(error) => {
-                    // Also where the outcome is unknown: it is looked for before it is written again.
+                    // Retried also if the outcome is unknown: the insert looks for the row first.
                     new.may_be_there = true;
                     if pauses.wait(context.deadline).await {
                         continue;
@@ -119,8 +119,8 @@ impl App {
         }
     }
 
-    /// Writes a creation about which something is unknown down as CREATING, to be called off like any other;
-    /// unless it turns out that it had become an order after all.
+    /// Writes a creation that is in doubt as CREATING, to be abandoned like any other; unless it
+    /// turns out that it had become an order after all.
     async fn call_off_unwritten(
         &self,
         mut new: NewOrder,
@@ -143,7 +143,7 @@ impl App {
                     count_saga("unknown");
                     return Err(OrderError::OutcomeUnknown(None));
                 }
-                // It was never written down as an order, and what is CREATING nobody will confirm.
+                // It was never written as an order, and nobody will confirm a CREATING row.
                 count_saga("called_off");
                 Err(error)
             }

@@ -18,12 +18,12 @@ pub(super) enum Hold {
     Refused { error: OrderError, in_doubt: bool },
     /// Recovery was quicker and has called the creation off.
     Fenced,
-    /// Nobody knows.
+    /// Whether it is held is not known.
     Unknown(Unanswered),
 }
 
 impl App {
-    /// Asks for the stock until there is an answer; under one key, so asking again takes nothing
+    /// Asks for the stock until there is an answer; under one key, so a retry deducts nothing
     /// twice.
     #[tracing::instrument(level = "debug", skip_all)]
     pub(super) async fn hold_stock(

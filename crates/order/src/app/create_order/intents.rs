@@ -1,9 +1,9 @@
-//! Ids to create orders under, each covered by an intent that was written down before.
+//! Ids to create orders under, each covered by an intent that was written first.
 //!
-//! One intent covers many ids, so what makes a creation safe costs it a share of a commit. An id is
-//! handed out only in the first half of its intent's lease: the saga, which takes half a lease, then
-//! ends before recovery begins, as a rule. An intent is closed when it is used up or stale and all
-//! its ids are settled; one with an id that nobody could settle is left to recovery.
+//! One intent covers many ids, so each creation pays only a share of the commit that makes it safe.
+//! An id is handed out only in the first half of its intent's lease: the saga, which takes half a
+//! lease, then normally ends before recovery begins. An intent is closed when it is used up or
+//! stale and all its ids are settled; one with an id that could not be settled is left to recovery.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -22,12 +22,12 @@ use crate::app::BACKGROUND_LIMIT;
 use crate::domain::{Intent, IntentStep};
 use crate::store::Writer;
 
-/// How long ids are handed out under an intent, if half its lease is not less.
+/// How long ids are handed out under an intent, or half its lease if that is less.
 const FRESH_FOR: Duration = Duration::from_secs(1);
 /// The most ids of one intent: what a crash under full load leaves to recovery.
 const LEN_MAX: u64 = 1024;
 
-/// Hands out ids that are covered.
+/// Hands out ids that are covered by an intent.
 pub(crate) struct Intents {
     ids: Arc<IdAllocator>,
     writer: Writer,
@@ -39,7 +39,7 @@ pub(crate) struct Intents {
     state: Mutex<State>,
 }
 
-/// An id that is covered. Dropped before it is settled, it leaves its intent to recovery.
+/// An id that is covered by an intent. Dropped before it is settled, it leaves the intent to recovery.
 #[must_use]
 pub(super) struct Covered {
     pub(super) id: OrderId,
@@ -49,7 +49,7 @@ pub(super) struct Covered {
 }
 
 impl Covered {
-    /// What it was is said once.
+    /// Consumes the id: its end is reported only once.
     fn into_intent(self) -> OrderId {
         self.intent
     }
@@ -91,7 +91,7 @@ impl Intents {
         }
     }
 
-    /// The id holds nothing, or has a row; said once.
+    /// Settles an id that holds nothing, or has a row; closes its intent if that was the last.
     pub(super) fn settle(&self, covered: Covered) {
         let intent = covered.into_intent();
         let mut state = self.state();
@@ -108,7 +108,7 @@ impl Intents {
         self.state().forget(covered.into_intent());
     }
 
-    /// Gives up an intent that is no longer fresh, and closes it if its ids are settled.
+    /// Retires the current intent if it is stale, and closes it if its ids are settled.
     pub(crate) async fn retire_stale(&self) {
         let stale = {
             let mut state = self.state();
@@ -120,7 +120,7 @@ impl Intents {
         }
     }
 
-    /// Closes what is settled: no ids are asked for any more.
+    /// Closes the intents that are settled: no more ids are asked for.
     pub(crate) async fn close(&self) {
         let over = self.state().retire_all();
         for first in over {
@@ -137,7 +137,7 @@ impl Intents {
         covered
     }
 
-    /// Writes an intent down. Its first id is its opener's, however long that took.
+    /// Writes an intent. Its first id goes to whoever opens it, however long that took.
     async fn open(&self, deadline: Deadline) -> Result<Covered, WriteError> {
         let len = self.state().next_len();
         let ids = self.ids.next_range(len, deadline).await?;
@@ -166,7 +166,7 @@ impl Intents {
         Ok(begun.ok_or_else(used_up)?)
     }
 
-    /// By the clock of leases, too: it may have been set.
+    /// Judged by the wall clock too, which leases go by: it may have been set.
     fn is_stale(&self, current: &Current) -> bool {
         let age = self.clock.now().since(current.intent.numbered_at);
         current.fresh_until.has_passed() || age >= self.lease / 2
@@ -197,11 +197,11 @@ async fn close(writer: &Writer, first: OrderId) {
 #[derive(Default)]
 struct State {
     current: Option<Current>,
-    /// Those that are not closed yet, by their first id.
+    /// Intents that are not closed yet, by their first id.
     open: BTreeMap<OrderId, Open>,
-    /// How many ids the last one had.
+    /// How many ids the latest intent had.
     len: u64,
-    /// Until when the last one would have been fresh, if it was used up.
+    /// Until when the latest intent would have been fresh, if it was used up.
     used_up_before: Option<Deadline>,
 }
 
@@ -221,8 +221,8 @@ struct Open {
 }
 
 impl State {
-    /// How many ids the next one needs: as many as are used up in the time, and one alone where orders come one
-    /// by one, so that ids have few gaps.
+    /// How many ids the next intent has: twice as many if the last one's were used up while it was
+    /// fresh, else half; so orders that come one by one leave few gaps in the ids.
     fn next_len(&self) -> u64 {
         let used_up_before = self.used_up_before;
         let in_time = used_up_before.is_some_and(|fresh_until| !fresh_until.has_passed());
@@ -234,7 +234,7 @@ impl State {
         len.clamp(1, LEN_MAX)
     }
 
-    /// Begins to hand out the ids of an intent; answers the first.
+    /// Begins to hand out the ids of an intent; returns the first.
     fn begin(&mut self, current: Current) -> Option<Covered> {
         let open = Open {
             unsettled: 0,
@@ -266,7 +266,7 @@ impl State {
         }
     }
 
-    /// Hands out no more ids of the current intent, if `is_over` says so; answers it where it is settled.
+    /// Stops handing out ids of the current intent if `is_over`; returns it if it is settled.
     fn retire(&mut self, is_over: impl Fn(&Current) -> bool) -> Option<OrderId> {
         let current = self.current.take_if(|current| is_over(current))?;
         let used_up = current.left.is_empty();
@@ -274,14 +274,14 @@ impl State {
         self.take_settled(current.intent.first)
     }
 
-    /// Hands out no more ids; answers the intents that are settled.
+    /// Stops handing out ids; removes and returns the intents that are settled.
     fn retire_all(&mut self) -> Vec<OrderId> {
         self.current = None;
         let settled = self.open.extract_if(.., |_, open| open.unsettled == 0);
         settled.map(|(first, _)| first).collect()
     }
 
-    /// The intent, if no more ids are handed out under it and all are settled; only once.
+    /// Removes and returns the intent, if no more ids are handed out under it and all are settled.
     fn take_settled(&mut self, first: OrderId) -> Option<OrderId> {
         let current = self.current.as_ref();
         if current.is_some_and(|current| current.intent.first == first) {
@@ -300,7 +300,7 @@ impl State {
         self.open.remove(&first);
     }
 
-    /// Intents whose lease has run out are recovery's.
+    /// Forgets intents whose lease has run out: they are recovery's.
     fn forget_ended(&mut self) {
         self.open.retain(|_, open| !open.lease_ends.has_passed());
     }

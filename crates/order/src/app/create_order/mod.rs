@@ -1,28 +1,29 @@
 //! Creating an order: the saga.
 //!
-//! Before stock is asked for, it is written down what for; so at every moment either this saga or a
+//! Before stock is asked for, the log says what for; so at every moment either this saga or a
 //! recovery worker can finish what was begun. There are two logs.
 //!
-//! Of an order under a key it is its row, which a twin finds. It is written down as CREATING, the
-//! stock is deducted under its number, and a compare-and-set makes it PENDING:
+//! The log of an order with a key is its row, where twins (concurrent duplicates of the request)
+//! find it. The row is written as CREATING, the stock is deducted under its number, and a
+//! compare-and-set makes it PENDING:
 //!
-//! | it ends | what is known | what is done |
+//! | the saga ends | what is known | what is done |
 //! |---|---|---|
-//! | before the row was written, a book being short still | there is nothing | nothing |
+//! | before the row was written, as a book is still short | there is nothing | nothing |
 //! | before the deduction was sent | nothing is held | recovery abandons the row when its lease runs out |
-//! | refused, no try in doubt | nothing is held, nor will be | the row goes |
-//! | refused after a try in doubt, or never answered | it may be held, now or later | abandoned: a fenced release |
+//! | refused, no attempt in doubt | nothing is held, nor will be | the row is deleted |
+//! | refused with an attempt in doubt, or unanswered | it may be held, now or later | abandoned: a fenced release |
 //! | between deduction and confirmation | it is held | recovery abandons: a fenced release |
 //! | confirmed | it is held | it is an order |
 //!
-//! Of an order without a key, for which nobody can ask yet, it is an intent, which covers the ids of
-//! many. The stock is deducted, and the row is written once, as PENDING (`hold_first.rs`):
+//! The log of an order without a key, which nobody can refer to yet, is an intent, which covers the
+//! ids of many. The stock is deducted, and the row is written once, as PENDING (`hold_first.rs`):
 //!
-//! | it ends | what is known | what is done |
+//! | the saga ends | what is known | what is done |
 //! |---|---|---|
 //! | before the deduction was sent | nothing is held | recovery fences the id when the intent's lease runs out |
-//! | refused, no try in doubt | nothing is held, nor will be | the id is settled |
-//! | refused after a try in doubt, or never answered | it may be held, now or later | written down as CREATING, and abandoned |
+//! | refused, no attempt in doubt | nothing is held, nor will be | the id is settled |
+//! | refused with an attempt in doubt, or unanswered | it may be held, now or later | written as CREATING, abandoned |
 //! | between deduction and writing | it is held | recovery gives it back: a fenced release |
 //! | written down | it is held | it is an order |
 
@@ -54,7 +55,7 @@ use crate::domain::{
 };
 use crate::error::OrderError;
 
-/// How often a twin on another replica is looked for.
+/// How often the row of a twin on another replica is polled.
 const TWIN_WAIT: Duration = Duration::from_millis(50);
 
 /// What somebody wants to order.
@@ -104,10 +105,9 @@ impl NewOrder {
 }
 
 impl App {
-    /// Creates an order, or answers what the first request under its key was answered.
+    /// Creates an order, or returns what the first request under its key was answered.
     ///
-    /// Twins under one key that ask at once share one run here, and wait for each other across
-    /// replicas.
+    /// Twins on one replica share a run; across replicas they wait for each other.
     pub(crate) async fn create_order(
         self: &Arc<Self>,
         context: &CallContext,
@@ -132,7 +132,7 @@ impl App {
                     .creations
                     .run(&self.tasks, "create_order", twins, saga)
                     .await?;
-                // A twin's run ends by the twin's deadline: whoever has more time goes on.
+                // A twin's run ends at the twin's deadline: a caller with more time goes on.
                 if is_own || !is_late(&run) || time_to_answer(&context).has_passed() {
                     return run;
                 }
@@ -147,15 +147,15 @@ impl App {
         request: RequestKey,
     ) -> Result<Created, OrderError> {
         loop {
-            // The key comes before the books: a repeat hears its first answer whatever has become
-            // of them since.
+            // The key is looked up before the books: a repeat gets its first answer, whatever has
+            // become of them since.
             if let Some(first) = self.find_first(context, wanted.user_id, &request).await? {
                 return Ok(first);
             }
             let priced = self.price_basket(context, &wanted.basket).await?;
             if self.is_short_at_sight(context, &wanted.basket).await {
-                // A twin elsewhere may have taken the last copies under this very key: its row was there
-                // before it took them.
+                // A twin on another replica may have taken the last copies under this very key: its
+                // row was there before it took them.
                 if let Some(first) = self.find_first(context, wanted.user_id, &request).await? {
                     return Ok(first);
                 }
@@ -183,13 +183,13 @@ impl App {
                 }
                 // A twin on another replica came first; back to waiting for it.
                 Inserted::Repeat(_) => {}
-                // Only of an intent, and this order has none.
+                // Only an order under an intent can be overtaken, and this one has none.
                 Inserted::Overtaken => return Err(OrderError::CalledOff(None)),
             }
         }
     }
 
-    /// The order that the key made before, waiting for one that is being made.
+    /// The order that the key made before; waits for one that is being made.
     async fn find_first(
         &self,
         context: &CallContext,
@@ -294,7 +294,7 @@ impl App {
         }
     }
 
-    /// The saga ends in time to tell its caller, and well before recovery may take it over.
+    /// Bounds the saga: it ends in time to answer its caller and well before recovery may take over.
     fn saga_context(&self, context: &CallContext) -> CallContext {
         let own = Deadline::after(self.timing.creation_lease / 2);
         CallContext {
@@ -304,8 +304,9 @@ impl App {
     }
 }
 
-/// A row that may have been written is CREATING, and nobody will confirm it: recovery removes it, as
-/// it does an intent, whose ids nobody uses. Ids that may have been reserved are lost. So there is no order, whatever the database says.
+/// The error of a write before stock is asked for. Even if it did happen there is no order: a row
+/// is CREATING and nobody will confirm it, an intent's ids are not used, and recovery removes both;
+/// reserved ids are lost.
 fn not_written(error: WriteError) -> OrderError {
     match error.class() {
         Class::OutcomeUnknown { .. } => OrderError::CalledOff(None),

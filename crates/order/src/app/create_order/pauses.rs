@@ -21,8 +21,8 @@ impl Pauses {
         Self { next: FIRST }
     }
 
-    /// Waits, and answers whether another try may begin: not where the wait would outlast `deadline`, and then it
-    /// does not wait either.
+    /// Waits and returns whether to try again; `false`, without waiting, where the wait would
+    /// outlast `deadline`.
     pub(super) async fn wait(&mut self, deadline: Deadline) -> bool {
         if deadline.remaining() <= self.next {
             return false;

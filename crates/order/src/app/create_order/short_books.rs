@@ -1,9 +1,9 @@
-//! Refusing at sight: what is sold out need not be asked for first.
+//! Early refusal: no saga is begun for a book that is still short.
 //!
-//! A refusal at the end of the saga costs a commit, the look at the stock under a lock, and under a key two more,
-//! the order's row and its end. In a flash sale they are most of what is asked for. So a book that was short a moment
-//! ago is looked at before anything is written, by a read that all who ask at once share. What is remembered
-//! refuses nobody: the balance does that, as it is after the question was asked.
+//! A refusal at the end of the saga costs a commit, to check the stock under a lock, and with a key
+//! two more, for the order's row and its end. In a flash sale most requests end that way. Hence the
+//! balance of a book that was short a moment ago is read before anything is written, by a read that
+//! all who ask at once share. The memory refuses nobody; only the balance read then does.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,16 +16,16 @@ use types::BookId;
 use crate::app::App;
 use crate::domain::{Basket, Line};
 
-/// How long a look at the stock may take: the saga can do without.
+/// How long that read of the balance may take: the saga can do without it.
 const LOOK_LIMIT: Duration = Duration::from_millis(300);
-/// How many books are remembered. With more all are forgotten.
+/// How many books are remembered. Beyond that all are forgotten.
 const LEN_MAX: usize = 1024;
 
 /// Books that were short a moment ago.
 pub(crate) struct ShortBooks {
-    /// How long that moment is.
+    /// How long a book is remembered.
     remembered_for: Duration,
-    /// The books, each with its end.
+    /// The books, and until when each is remembered.
     books: Mutex<HashMap<BookId, Deadline>>,
 }
 
@@ -67,8 +67,8 @@ impl ShortBooks {
 }
 
 impl App {
-    /// Whether a book of `basket` is short that was short a moment ago. Where nobody answers, the saga
-    /// asks in its own way.
+    /// Whether a book of `basket` that was short a moment ago still is. `false` where nobody
+    /// answers: the saga then asks in its own way.
     pub(super) async fn is_short_at_sight(&self, context: &CallContext, basket: &Basket) -> bool {
         let lines = self.short_books.lines_of(basket);
         if lines.is_empty() {

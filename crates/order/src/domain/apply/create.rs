@@ -1,5 +1,5 @@
-//! The creation of an order: written down once its stock is held; or before, and then confirmed, dropped or
-//! abandoned.
+//! The creation of an order: written once its stock is held; or before that, and then confirmed,
+//! dropped or abandoned.
 
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ impl Rows {
         };
         let mut tasks = Vec::new();
         if verdict == Verdict::Now {
-            // The key is free again: the caller may try once more and hear something better.
+            // Frees the key: the caller may try again and succeed.
             self.forget_request(id);
             let order = self.orders.edit(&id)?;
             order.stage = Stage::Abandoned;

@@ -46,13 +46,12 @@ impl Rows {
     fn money_arrived(&mut self, event: &FeedEvent, stamp: Stamp, tasks: &mut Vec<Task>) {
         match self.pay(event.order_id, &receipt_of(event), stamp) {
             Some(moved) => tasks.extend(moved.tasks),
-            // Nobody ordered this: there is no row to note it on, only the task.
+            // No such order: there is no row to record the payment on, only the task.
             None => self.record_task(stamp.task(event.order_id, TaskKind::Refund, None), tasks),
         }
     }
 
-    /// The money went back: an order that still waits for its goods has lost its payment; one
-    /// whose goods have left stays what it is.
+    /// The money was refunded: a PENDING or PAID order is cancelled; any other keeps its stage.
     fn money_left(&mut self, event: &FeedEvent, stamp: Stamp, tasks: &mut Vec<Task>) {
         let id = event.order_id;
         let Some(stage) = self.orders.get(&id).map(|order| order.stage) else {

@@ -5,7 +5,7 @@ use types::OrderId;
 use crate::domain::{Intent, IntentStep, Rows};
 
 impl Rows {
-    /// Whether the intent is, after the step, what the asker wanted it to be.
+    /// Whether the intent is, after the step, in the state that the step asks for.
     pub(super) fn move_intent(&mut self, first: OrderId, step: &IntentStep) -> bool {
         match step {
             IntentStep::Open(intent) => {

@@ -6,10 +6,10 @@ use types::UnixMillis;
 
 use crate::domain::{Lease, LeaseStep, Rows};
 
-/// Whether a lease until `end` is over for somebody who asks at `at` for one until `until`.
+/// Whether a lease that ends at `end` is over for somebody who asks at `at` for one until `until`.
 ///
-/// One that lasts far longer than anybody asks for was written by a clock that was ahead, and nobody may be left
-/// to renew it. Twice as long is allowed, for clocks that differ a little.
+/// One far longer than anybody asks for was written by a clock that was ahead, and its holder may
+/// be gone. Up to twice the length is allowed, for clock skew.
 fn has_run_out(end: UnixMillis, at: UnixMillis, until: UnixMillis) -> bool {
     let usual = until.since(at);
     end <= at || end > at.plus(usual.saturating_mul(2))

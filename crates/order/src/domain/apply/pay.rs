@@ -1,4 +1,4 @@
-//! Money that arrives: told by `PayOrder`, or by the feed.
+//! Money that arrives: reported by `PayOrder`, or by the feed.
 
 use types::{OrderId, OrderStatus};
 
@@ -28,8 +28,8 @@ impl Rows {
                 if same {
                     self.keep_payment(id, receipt);
                 }
-                // Payment keeps one paid row an order, so another number cannot come while that one
-                // stands; and a refund by order id would give back the wrong money.
+                // Payment keeps one paid row per order, so another number cannot come while that
+                // one stands; and a refund by order id would return the wrong money.
                 if same {
                     Verdict::Before
                 } else {
@@ -45,7 +45,7 @@ impl Rows {
         self.report(id, verdict, tasks)
     }
 
-    /// Notes the payment, and the gateway's number once somebody knows it.
+    /// Records the payment, and the gateway's number once it is known.
     pub(super) fn keep_payment(&mut self, id: OrderId, receipt: &Receipt) {
         let Some(order) = self.orders.edit(&id) else {
             return;

@@ -48,7 +48,7 @@ impl Rows {
         self.report(id, verdict, Vec::new())
     }
 
-    /// CANCELLED, its stock to be given back.
+    /// Moves the order to CANCELLED and records the release of its stock.
     pub(super) fn call_off(
         &mut self,
         id: OrderId,
@@ -64,7 +64,7 @@ impl Rows {
         self.record_task(release, tasks);
     }
 
-    /// Marks the order's money as going back, and records who has to see to it; once.
+    /// Marks the order's money as being refunded and records the refund task, once.
     pub(super) fn give_money_back(&mut self, id: OrderId, stamp: Stamp, tasks: &mut Vec<Task>) {
         let Some(order) = self.orders.edit(&id) else {
             return;
@@ -77,7 +77,7 @@ impl Rows {
         self.record_task(refund, tasks);
     }
 
-    /// The order, where callers may know of it.
+    /// The order, if callers may see it.
     fn live_order(&self, id: OrderId) -> Option<&Order> {
         self.orders
             .get(&id)
@@ -95,7 +95,7 @@ impl Rows {
     }
 }
 
-/// The state machine's word on going from `from` to `to`.
+/// The state machine's verdict on moving from `from` to `to`.
 fn step(from: Stage, to: OrderStatus) -> Verdict {
     if from == Stage::Live(to) {
         Verdict::Before

@@ -15,7 +15,7 @@ pub(super) async fn read(tx: &mut Tx) -> Result<u64, DbError> {
     event_id(&tx.query_in(SELECT, args![FEED], "").await?)
 }
 
-/// Finds the cursor, where it is touched, and keeps everybody else from moving it.
+/// Reads the cursor, if it is touched, and locks it.
 pub(super) fn locking(touched: &Touched) -> Lookup<'static> {
     Lookup {
         before: SELECT,

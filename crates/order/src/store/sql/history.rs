@@ -12,8 +12,8 @@ const INSERT: Insert = Insert {
     columns: "order_id, to_status, from_status, moved_at",
 };
 
-/// The states on any path of the machine have ascending numbers, so this is the order of events
-/// also where two moves share a millisecond.
+/// The states on any path of the state machine have ascending numbers, so this is the order of
+/// events even where two transitions share a millisecond.
 const SELECT_OF_ORDER: &str = "SELECT order_id, to_status, from_status, moved_at \
     FROM order_history WHERE order_id = ? ORDER BY to_status";
 

@@ -25,7 +25,7 @@ const SELECT_DUE: &str = concat!(
     " FROM order_intents WHERE expires_at <= ? ORDER BY first_id LIMIT ?"
 );
 
-/// One that recovery has and could not settle counts, however long its lease.
+/// An intent that recovery has taken over counts until it is settled, however long its lease.
 const COUNT_OVERDUE: &str =
     "SELECT COUNT(*) FROM order_intents WHERE expires_at < ? OR recovering = 1";
 
@@ -34,7 +34,7 @@ const INSERT: Insert = Insert {
     columns: columns!(),
 };
 
-/// The compare-and-set: an intent that is remembered may have been written by recovery since.
+/// The compare-and-set: recovery may have written an intent since it was remembered.
 const UPDATE: &str = "UPDATE order_intents SET expires_at = ?, written = ?, recovering = ? \
     WHERE first_id = ? AND written = ? AND recovering = ?";
 

@@ -39,7 +39,7 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
             }
         }
     }
-    // Items of an order that was loaded are not in memory; they go with it all the same.
+    // The items of a loaded order are not in memory; they are deleted with it all the same.
     for change in rows.order_changes() {
         if let Change::Delete(id) = change {
             deletes.push(args![*id]);
@@ -49,7 +49,7 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
     tx.insert_rows(&INSERT, inserts).await
 }
 
-/// Puts the items to their orders, which keep their order.
+/// Attaches the items to their orders, whose sequence is kept.
 pub(super) async fn attach(tx: &mut Tx, orders: Vec<Order>) -> Result<Vec<OrderDetail>, DbError> {
     let ids = orders.iter().map(|order| Value::from(order.id)).collect();
     let rows = tx

@@ -1,10 +1,11 @@
 //! Orders in a SQL database. Each table has a file of its own with its statements.
 //!
 //! A batch is one transaction: load what its operations touch, let the rules decide, save what
-//! changed. What is read is locked in one order everywhere: intents, then orders, each by ascending id, then
-//! tasks, leases and the cursor; so no two batches can wait for each other. What is remembered (`remembered.rs`),
-//! intents and creations, is locked when it is written, after those. Only recovery and the feed may touch that too:
-//! where it ends in a circle the server ends one of the two, which is tried again.
+//! changed. What is read is locked in one order everywhere: intents, then orders, each by ascending
+//! id, then tasks, leases and the cursor; so no two batches deadlock. What is remembered
+//! (`remembered.rs`), intents and creations, is locked when it is written, after those. Only
+//! recovery and the feed may touch these rows too: where that ends in a deadlock, the server aborts
+//! one of the two, which is retried.
 
 mod feed_cursors;
 mod history;

@@ -28,7 +28,7 @@ macro_rules! columns {
     };
 }
 
-/// How many they are.
+/// How many columns `columns!` names.
 const COLUMNS: usize = 15;
 
 const INSERT: Insert = Insert {
@@ -38,7 +38,7 @@ const INSERT: Insert = Insert {
 
 const SELECT_BY_IDS: &str = concat!("SELECT ", columns!(), " FROM orders WHERE id IN");
 
-/// One statement, so that an order and its items are of one moment without a transaction.
+/// One statement, so that an order and its items are consistent without a transaction.
 const SELECT_WITH_ITEMS: &str = concat!(
     "SELECT o.id, ",
     columns_after_id!(),
@@ -55,8 +55,8 @@ const SELECT_AFTER: &str = concat!(
     " FROM orders WHERE id > ? ORDER BY id LIMIT ?"
 );
 
-/// The compare-and-set of a transition without money. It leaves alone what others may have noted of
-/// money since the row was read.
+/// The compare-and-set of a transition that changes neither payment, refund nor cancellation. It
+/// leaves their columns alone, which others may have written since the row was read.
 const MOVE: Update = Update {
     table: "orders",
     set: &["status", "updated_at", "expire_at"],
@@ -81,7 +81,7 @@ const UPDATE: Update = Update {
     guards: &["status"],
 };
 
-/// Apart from `UPDATE`, so that an ordinary transition leaves the index of keys alone.
+/// Separate from `UPDATE`, so that an ordinary transition leaves the index of keys alone.
 const FREE_REQUEST: &str = "UPDATE orders SET request_key = NULL, fingerprint = NULL WHERE id = ?";
 
 const DELETE: &str = "DELETE FROM orders WHERE id = ? AND status = ?";
@@ -95,8 +95,8 @@ const SELECT_IDS_BETWEEN: &str = "SELECT id FROM orders WHERE id BETWEEN ? AND ?
 const COUNT_OVERDUE: &str = "SELECT status, COUNT(*) FROM orders \
     WHERE status IN (0, 1) AND expire_at < ? GROUP BY status";
 
-/// Adds the ids of the orders that the touched keys made. Not locked here but with all the others,
-/// in their order.
+/// Adds the ids of the orders that the touched keys made. They are not locked here but with all the
+/// others, in id order.
 pub(super) async fn find_ids_of_requests(
     tx: &mut Tx,
     touched: &mut Touched,
@@ -159,7 +159,7 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
     tx.insert_rows(&INSERT, inserts).await
 }
 
-/// Reads orders with their items; by the ids in their numbers, as that spares the server an index.
+/// Reads orders with their items; by the ids in their numbers, which spares the server a secondary index lookup.
 pub(super) async fn find_by_numbers(
     tx: &mut Tx,
     numbers: &[OrderNo],
@@ -217,8 +217,8 @@ pub(super) async fn list(
     tx.query(&sql, args).await?.iter().map(read_order).collect()
 }
 
-/// The condition of a list; orders that never became one are left out. `NOT IN` on purpose: no
-/// planner takes it for a reason to walk the index of deadlines and sort.
+/// The condition of a list; hidden stages are left out. `NOT IN` on purpose: it gives no planner a
+/// reason to walk the index of deadlines and sort.
 fn listed(filter: OrderFilter) -> (&'static str, Vec<Value>) {
     let status = filter.status.map(OrderStatus::number);
     match (filter.user_id, status) {
@@ -320,7 +320,7 @@ fn insert_args(order: &Order) -> Vec<Value> {
     ]
 }
 
-/// Whether all that [`UPDATE`] writes and [`MOVE`] does not is as it was.
+/// Whether everything that [`UPDATE`] writes and [`MOVE`] does not is unchanged.
 fn has_same_money(before: &Order, after: &Order) -> bool {
     before.payment == after.payment
         && before.refunded == after.refunded

@@ -8,21 +8,21 @@ use types::OrderId;
 
 use crate::domain::{Birth, Change, Inserted, Intent, Op, Order, Outcome, Rows, Touched};
 
-/// What batches need not read.
+/// What batches need not read, as this replica wrote it last.
 #[derive(Default)]
 pub(super) struct Memory {
     made: Made,
     intents: Arc<Remembered<OpenIntents>>,
 }
 
-/// One batch, from its begin to the end of its commit.
+/// The memory as one batch uses it, from its start to the end of its commit.
 pub(super) struct MemoryRecall {
     memory: Arc<Memory>,
     intents: Recall<OpenIntents>,
 }
 
 impl Memory {
-    /// A batch that is about to begin.
+    /// The memory for a batch that is about to begin.
     pub(super) fn recall(self: &Arc<Self>) -> MemoryRecall {
         MemoryRecall {
             memory: Arc::clone(self),
@@ -32,8 +32,8 @@ impl Memory {
 }
 
 impl MemoryRecall {
-    /// Loads what `batch` need not read, and takes it out of what it touches. Where the batch is tried again there
-    /// is nothing left: it reads what has become of it.
+    /// Loads what `batch` need not read, and removes it from `touched`. A batch that is retried
+    /// finds nothing left here, and reads what has become of it.
     pub(super) fn load(&self, batch: &[Op], touched: &mut Touched, rows: &mut Rows) {
         for order in self.memory.made.take(batch) {
             touched.orders.remove(&order.id);
@@ -47,31 +47,31 @@ impl MemoryRecall {
         }
     }
 
-    /// Notes what the batch left in `rows`, before its commit: the next one goes by it.
+    /// Remembers what the batch left in `rows`, before its commit: the next batch goes by it.
     pub(super) fn note(&self, batch: &[Op], outcomes: &[Outcome], rows: &Rows) {
         self.memory.made.remember(batch, outcomes);
         self.intents.note(|open| open.note(rows));
     }
 
-    /// It is committed.
+    /// The batch is committed.
     pub(super) fn end(&self) {
         self.intents.end();
     }
 }
 
-/// How many are remembered; far more than are on their way at once. With more all are forgotten.
+/// How many creations are remembered, far more than are in flight at once. Beyond that all are forgotten.
 const LEN_MAX: usize = 8192;
 
-/// Creations as they were written down, so that confirming one need not read its row.
+/// Creations as they were written, so that confirming one need not read its row.
 ///
-/// Others may write to the row meanwhile. Recovery moves its status, and the update that confirms
-/// holds on to the one that is remembered; money is noted in columns that this update leaves alone. So a creation
-/// whose commit failed does no harm here: there is no row to update.
+/// Others may write to the row meanwhile. Recovery changes its status, which the confirming update
+/// compares with what is remembered; money is recorded in columns that this update leaves alone. So
+/// a creation whose commit failed does no harm here either: there is no row to update.
 #[derive(Default)]
 struct Made(Mutex<BTreeMap<OrderId, Order>>);
 
 impl Made {
-    /// Remembers what `batch` wrote down and did nothing else to.
+    /// Remembers the creations that `batch` wrote and did nothing else to.
     fn remember(&self, batch: &[Op], outcomes: &[Outcome]) {
         let touched = touched_by(batch, |op| !matches!(op, Op::Insert(_)));
         let mut made = self.lock();
@@ -88,7 +88,7 @@ impl Made {
         }
     }
 
-    /// Forgets all orders that `batch` touches; answers those that it confirms and does nothing else to.
+    /// Forgets the orders that `batch` touches; returns those that it only confirms.
     fn take(&self, batch: &[Op]) -> Vec<Order> {
         let confirms = |op: &Op| matches!(op, Op::Confirm { .. });
         let (confirmed, touched) = (
@@ -107,23 +107,24 @@ impl Made {
     }
 }
 
-/// Intents as they were written last, so that writing an order down need not read its own.
+/// Intents as they were written last, so that writing an order need not read its intent.
 ///
-/// Recovery may have taken one over since: the update that counts the order holds on to what is remembered.
+/// Recovery may have taken one over since: the update that counts the order compares the row with
+/// what is remembered.
 #[derive(Default)]
 struct OpenIntents(BTreeMap<OrderId, Intent>);
 
-/// How many are remembered: those on their way, and some that recovery closed. With more all are forgotten.
+/// How many intents are remembered: those in use, and some that recovery closed. Beyond that all are forgotten.
 const INTENTS_MAX: usize = 64;
 
 impl OpenIntents {
-    /// All that a batch touches; `None` where one of them has to be read.
+    /// All intents that a batch touches; `None` where one of them has to be read.
     fn all_of(&self, touched: &Touched) -> Option<Vec<Intent>> {
         let known = |first| self.0.get(first).copied();
         touched.intents.iter().map(known).collect()
     }
 
-    /// Notes what a batch left.
+    /// Remembers what a batch wrote.
     fn note(&mut self, rows: &Rows) {
         for change in rows.intent_changes() {
             match change {

@@ -1,5 +1,5 @@
-//! Proves that an order is written under its intent only while that is its creator's, and that an intent changes
-//! hands when its lease has run out, and never back.
+//! Proves that an order is written under its intent only while its creator holds that intent, and
+//! that an intent changes hands when its lease has run out, and never back.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Proves the rules of orders; here are the words the tests are told in.
+//! Proves the rules of orders; here are the helpers that the tests share.
 
 mod create;
 mod intents;

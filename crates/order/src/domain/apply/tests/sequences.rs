@@ -128,7 +128,7 @@ proptest! {
             Outcome::Move(Some(moved)) => kinds(&moved),
             _ => Vec::new(),
         }).collect();
-        // One of the cancels comes in any order: the order ends, stock and money go back, once.
+        // In any order one of the cancels takes effect: the order ends, stock and money are given back, once.
         let count = |kind| tasks.iter().filter(|task| **task == kind).count();
         prop_assert_eq!(rows.order(order(1)).unwrap().stage, Stage::Live(OrderStatus::Cancelled));
         prop_assert_eq!((count(TaskKind::Release), count(TaskKind::Refund)), (1, 1));
