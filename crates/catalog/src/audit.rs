@@ -6,7 +6,7 @@ use platform::args;
 use platform::db::{Database, DatabaseUrl, DbError, Tx, Value};
 use types::{BookId, Isbn};
 
-/// The catalog's database, opened for reading alone.
+/// The catalog's database, opened read-only.
 pub struct Audit {
     db: Database,
 }
@@ -22,7 +22,7 @@ pub enum Fault {
         /// Its revision.
         revision: i64,
     },
-    /// A book's ISBN is not compared by its own normal form.
+    /// A book's `isbn_key` is not the normal form of its ISBN.
     #[error("book {id}: its ISBN is compared by a key that is not its own")]
     IsbnKeyDiffers {
         /// The book.

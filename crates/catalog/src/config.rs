@@ -8,7 +8,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where calls are taken.
+    /// Where the service listens.
     pub listen: SocketAddr,
     /// The catalog's own database.
     pub database: DatabaseUrl,

@@ -7,13 +7,13 @@ use types::Violations;
 
 use crate::domain::Refusal;
 
-/// Why a call of the catalog was not answered as asked.
+/// Why a call of the catalog did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CatalogError {
-    /// The request is not one that the catalog takes.
+    /// The request is wrong in itself.
     #[error("bad request: {0:?}")]
     Malformed(Violations),
-    /// A business no.
+    /// A business refusal.
     #[error("refused: {0:?}")]
     Refused(Refusal),
     /// A change could not be made, or may not have been.
@@ -25,7 +25,7 @@ pub(crate) enum CatalogError {
     /// A list could not be read.
     #[error("read failed")]
     List(#[source] DbError),
-    /// A search came to no end.
+    /// The task of a search died.
     #[error("search failed")]
     Search(#[from] TaskError),
     /// The caller's deadline passed during a read.
@@ -59,7 +59,7 @@ impl Classify for CatalogError {
     }
 }
 
-/// A read has no effect that could have happened or not.
+/// A read has no effect, so its outcome is never unknown.
 fn class_of_read(class: Class) -> Class {
     match class {
         Class::OutcomeUnknown { late: true } => Class::TooLate,

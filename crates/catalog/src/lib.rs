@@ -1,16 +1,16 @@
 //! The catalog: publish and find books.
 //!
 //! Owns: the books, their ids and the uniqueness of their ISBNs; the search index; the cache.
-//! Never does: stock, orders, money taken; it calls no other service.
+//! Never does: keep stock, take orders or payments; call another service.
 //!
 //! What holds always:
 //! - an ISBN, however it is written, belongs to one book at most;
 //! - every change takes the next number of one sequence, and changes become visible in its order,
 //!   so whoever follows the sequence misses nothing;
-//! - a read through this process after a write answered sees the write; a read anywhere is at
-//!   most a second old.
+//! - a read through this process sees every write that this process answered before it; a read
+//!   anywhere is at most a second old.
 //!
-//! Start reading at [`domain::Rows::apply`] (the rules of a change). Then `app` (one file a use
+//! Start reading at [`domain::Rows::apply`] (the rules of a change). Then `app` (one file per use
 //! case), `reads` (how reads are fast and still fresh), `search` (what a keyword finds), and
 //! [`store`] (the SQL).
 
@@ -53,18 +53,18 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     mysql: include_str!("../migrations/mysql/0001_init.sql"),
 }];
 
-/// What a catalog is put together from.
+/// What a catalog is built from.
 pub struct Parts {
     /// Where books are kept.
     pub store: Arc<dyn Store>,
-    /// Where they are cached for all replicas, behind each one's own cache.
+    /// The cache that all replicas share, behind each one's own.
     pub redis: Option<Redis>,
 }
 
-/// Starts the catalog on its database; it is ready when this answers.
+/// Starts the catalog on its database; it is ready when this returns.
 ///
 /// # Errors
-/// A database or a Redis that is out of reach or not as it must be.
+/// A database or a Redis that is unreachable or unfit for use.
 pub async fn start(config: Config, deps: ServiceDeps) -> Result<RunningService, StartError> {
     let options = DatabaseOptions {
         migrate: deps.migrate,

@@ -27,22 +27,22 @@ pub struct Audit {
     pub books: Vec<BookAudit>,
     /// Every hold with something outstanding, ascending by key.
     pub holds: Vec<OpenHold>,
-    /// What must not be.
+    /// Every violation found.
     pub problems: Vec<Problem>,
 }
 
-/// One book's balance, and what came in and went out in its whole life.
+/// One book's balance and its lifetime totals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BookAudit {
     /// The balance as it is stored.
     pub stock: Stock,
-    /// Copies ever restocked, by the ledger.
+    /// Copies ever restocked, according to the ledger.
     pub restocked: i64,
-    /// Copies ever committed, by the ledger.
+    /// Copies ever committed, according to the ledger.
     pub committed: i64,
 }
 
-/// A hold with something outstanding, by the ledger.
+/// A hold with something outstanding, according to the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenHold {
     /// The deduction's key.
@@ -57,7 +57,7 @@ pub struct OpenHold {
     pub lines: Vec<Line>,
 }
 
-/// Something that must not be, by the ids to look for.
+/// A violation, with the ids needed to find it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
     /// The balance is not what the ledger adds up to.
@@ -66,7 +66,7 @@ pub enum Problem {
         book: BookId,
         /// The stored (quantity, reserved).
         balance: (i64, i64),
-        /// The ledger's.
+        /// The (quantity, reserved) that the ledger adds up to.
         ledger: (i64, i64),
     },
     /// Copies came from nowhere or vanished: restocked is not quantity + reserved + committed.
@@ -83,16 +83,16 @@ pub enum Problem {
         /// The first entry that is wrong.
         version: i64,
     },
-    /// What is remembered of a hold is not what its entries add up to.
+    /// What `inventory_keys` says of a hold is not what its entries add up to.
     HoldDiffers {
         /// The hold.
         key: IdempotencyKey,
-        /// Outstanding copies by `inventory_keys`; `None` where it knows no such open hold.
+        /// Outstanding copies according to `inventory_keys`; `None` if it has no such open hold.
         remembered: Option<i64>,
-        /// Outstanding copies by the ledger.
+        /// Outstanding copies according to the ledger.
         ledger: i64,
     },
-    /// A batch remembers as many copies as its entries add up to, but of other books.
+    /// A batch's row has as many copies as its entries add up to, but of other books.
     HoldOfOtherBooks {
         /// The hold.
         key: IdempotencyKey,
@@ -160,7 +160,7 @@ pub(crate) struct Facts {
     pub(crate) breaks: Vec<(BookId, i64)>,
     /// What the ledger adds up to, by hold and book; zeros left out.
     pub(crate) hold_sums: Vec<HoldSum>,
-    /// The holds that `inventory_keys` takes to be open.
+    /// The holds that are open according to `inventory_keys`.
     pub(crate) open_holds: BTreeMap<IdempotencyKey, RememberedHold>,
 }
 
@@ -175,7 +175,7 @@ pub(crate) struct LedgerSum {
     pub(crate) entries: i64,
 }
 
-/// One book of one hold, added up.
+/// One book of one hold, summed over the ledger.
 #[derive(Debug, Clone)]
 pub(crate) struct HoldSum {
     pub(crate) key: IdempotencyKey,
@@ -190,7 +190,7 @@ pub(crate) struct HoldSum {
 pub(crate) enum RememberedHold {
     /// A hold of `DeductStock`, with its outstanding copies (0 where all were given back).
     Single(i64),
-    /// A batch, with those of each of its books, ascending by id; none where its row does not say.
+    /// A batch, with the outstanding copies of each book, ascending by id; empty if its row does not say.
     Batch(Vec<(BookId, i64)>),
 }
 
@@ -203,7 +203,7 @@ impl RememberedHold {
         Self::Batch(books)
     }
 
-    /// Copies of all books.
+    /// Outstanding copies of all books together.
     fn outstanding(&self) -> i64 {
         match self {
             Self::Single(outstanding) => *outstanding,
@@ -211,7 +211,7 @@ impl RememberedHold {
         }
     }
 
-    /// Whether the ledger has the same books, where there is more than one.
+    /// Whether a batch's copies match the ledger's book by book; always true of a single deduction.
     fn is_of(&self, sums: &[HoldSum]) -> bool {
         match self {
             Self::Single(_) => true,
@@ -226,7 +226,7 @@ impl RememberedHold {
 }
 
 impl Facts {
-    /// Compares everything with everything.
+    /// Cross-checks balances, ledger and holds.
     pub(crate) fn judge(self) -> Audit {
         let mut problems = Vec::new();
         let books = judge_books(&self.balances, &self.ledgers, &mut problems);
@@ -326,9 +326,9 @@ fn judge_holds(
         holds.extend(open_hold(key, is_batch, sums));
     }
     for (key, hold) in remembered {
-        // Nothing in the ledger is outstanding under these.
+        // According to the ledger, nothing is outstanding under these.
         let claim = hold.outstanding();
-        // Of an open batch something is outstanding, whatever its row says.
+        // An open batch always has something outstanding, whatever its row says.
         if claim != 0 || matches!(hold, RememberedHold::Batch(_)) {
             problems.push(Problem::HoldDiffers {
                 key,
@@ -346,7 +346,7 @@ fn open_hold(key: IdempotencyKey, is_batch: bool, sums: Vec<HoldSum>) -> Option<
     let mut lines = Vec::with_capacity(sums.len());
     for sum in sums {
         changed_at = changed_at.max(sum.changed_at);
-        // A negative sum has no line; the balance of the hold says that it is wrong.
+        // A negative sum yields no line; the comparison of the whole hold reports it.
         let quantity = i32::try_from(sum.outstanding)
             .ok()
             .and_then(types::Quantity::new);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where calls are served.
+    /// Where the service listens.
     pub listen: SocketAddr,
     /// The service's own database.
     pub database: DatabaseUrl,

@@ -20,7 +20,7 @@ pub(crate) enum InventoryError {
     /// A read failed.
     #[error(transparent)]
     Read(#[from] DbError),
-    /// Of several operations that one call asks for, one has no answer, for this reason.
+    /// One of several operations in the same call has no answer, for this reason.
     #[error("one of several has no answer")]
     SomeUnanswered(#[source] Box<InventoryError>),
     /// The store answered one operation with the answer of another.

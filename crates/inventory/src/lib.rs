@@ -9,7 +9,7 @@
 //! - neither count of a book is negative, and everything ever restocked is free, reserved or
 //!   committed;
 //! - the balance of a book is the sum of its ledger, which is only ever appended to;
-//! - a key is used by one request: a repeat hears the first answer and changes nothing;
+//! - a key is used by one request: a repeat gets the first answer and changes nothing;
 //! - a released key never deducts.
 //!
 //! Start reading at [`domain`] (`apply.rs` is the stock rule), then [`store`], then `grpc/`.
@@ -59,7 +59,7 @@ pub const MIGRATIONS: &[Migration] = &[
 /// Opens the database and starts the service on it.
 ///
 /// # Errors
-/// [`StartError::Database`] where the database is out of reach or not as it must be.
+/// [`StartError::Database`] if the database is unreachable or unfit for use.
 pub async fn start(config: Config, deps: ServiceDeps) -> Result<RunningService, StartError> {
     let options = DatabaseOptions {
         migrate: deps.migrate,

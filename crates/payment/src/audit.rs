@@ -1,5 +1,5 @@
 //! Reads for the auditor: every payment, for comparison with orders, and whatever breaks a rule
-//! that this database can be held against by itself.
+//! that can be checked within this database alone.
 //!
 //! One snapshot, a few passes of aggregate SQL; safe beside a running service.
 
@@ -7,7 +7,7 @@ use platform::args;
 use platform::db::{Database, DbError, Row, Tx};
 use types::{Fen, OrderId, PaymentNo, PaymentStatus, UnixMillis};
 
-/// All that an auditor wants to know.
+/// What an audit read and found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audit {
     /// Every payment, by ascending order id.
@@ -20,7 +20,7 @@ pub struct Audit {
     pub findings: Vec<Finding>,
 }
 
-/// One payment, as far as an order can be compared with it.
+/// The part of a payment that can be compared with its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentRow {
     /// The order.
@@ -31,7 +31,7 @@ pub struct PaymentRow {
     pub amount: Fen,
     /// What became of it.
     pub status: PaymentStatus,
-    /// When that was.
+    /// When it last changed.
     pub updated_at: UnixMillis,
 }
 
@@ -117,7 +117,7 @@ const RULES: [Rule; 6] = [
     },
 ];
 
-/// Reads all of it.
+/// Audits the whole database on one snapshot.
 pub async fn audit(database: &Database) -> Result<Audit, DbError> {
     database
         .read_long("audit payments", |tx| Box::pin(audit_in(tx)))
@@ -128,7 +128,7 @@ async fn audit_in(tx: &mut Tx) -> Result<Audit, DbError> {
     let mut findings = Vec::new();
     for rule in &RULES {
         for row in tx.query(rule.sql, args![]).await? {
-            // An id or a number, by the rule.
+            // A payment number or an id, depending on the rule.
             let name = row
                 .text(0)
                 .or_else(|_| row.int(0).map(|id| id.to_string()))?;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::gateway::MockConfig;
 
-/// The `payment` section of the configuration; defaults stand in `bookstore.yaml`.
+/// The `payment` section of the configuration; defaults live in `bookstore.yaml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -17,8 +17,9 @@ pub struct Config {
     pub database: DatabaseUrl,
     /// Which gateway moves the money; its name is the `payment_method` that callers give.
     pub gateway: GatewayKind,
-    /// How long one call to the gateway may take. Cut off, the outcome is unknown and is asked
-    /// about; shorter than callers wait, so that most of them hear it in the same call.
+    /// How long one call to the gateway may take. After a timeout the outcome is unknown, and the
+    /// gateway is asked about it; shorter than callers wait, so that most of them still learn it in
+    /// the same call.
     #[serde(with = "human_duration")]
     pub gateway_timeout: Duration,
     /// How the mock gateway behaves.

@@ -7,14 +7,14 @@ use types::{Code, Violations};
 /// Why a call was not done, or may not have been.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PaymentError {
-    /// A business no.
+    /// A business refusal.
     #[error("refused: {0:?}")]
     Refused(Code),
-    /// The request is wrong as it stands.
+    /// The request is wrong in itself.
     #[error("malformed request")]
     Malformed(Violations),
-    /// The gateway had not given its word when the caller's deadline passed. The attempt stays,
-    /// and is settled without the caller.
+    /// The gateway had not given its word when the caller's deadline passed. The attempt stays
+    /// open, and is settled without the caller.
     #[error("the gateway has not answered yet")]
     StillOpen,
     /// The combiner did not carry out a write or a read, or may not have.

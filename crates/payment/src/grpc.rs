@@ -18,7 +18,7 @@ use crate::app::{self, PayAnswer, Payments, RefundAnswer};
 use crate::domain::{self, Method, ThirdPartyNo};
 use crate::error::PaymentError;
 
-/// The gRPC face of the service.
+/// The gRPC front end of the service.
 pub(crate) struct Grpc {
     payments: Arc<Payments>,
 }
@@ -88,8 +88,8 @@ impl Grpc {
     }
 }
 
-// Repeating any of these does no harm: a second Pay joins, hears of, or follows the first and
-// never charges beside it; a refund happens once.
+// Repeating any of these does no harm: a second Pay joins the first, gets its result, or follows
+// it, and never charges alongside it; a refund happens once.
 #[tonic::async_trait]
 impl PaymentService for Grpc {
     async fn pay(&self, request: Request<PayRequest>) -> Result<Response<PayResponse>, Status> {
@@ -168,7 +168,7 @@ fn write_refund(answer: &RefundAnswer, locale: Locale) -> RefundResponse {
             };
             reply.with_message(api::text::refunded(locale).to_owned())
         }
-        // A refusal that carries more than its code.
+        // This refusal also carries the refund's number.
         RefundAnswer::RefundedBefore(refund_no) => {
             let code = Code::NotRefundable;
             let refused = RefundResponse::refused(code.number(), api::message(code, locale));

@@ -1,7 +1,7 @@
 //! The payment service: charges orders and gives the money back, through a payment gateway.
 //!
-//! Owns: one payment an order, the attempts behind it, and the feed of what became of them.
-//! Never does: ask another service anything; decide whether an order ought to be paid.
+//! Owns: one payment per order, the attempts behind it, and the feed of what became of them.
+//! Never does: call another service; decide whether an order ought to be paid.
 //!
 //! What holds at every moment, through crashes and replicas alike:
 //! - at most one attempt of an order is open or holds money: nobody is charged twice;

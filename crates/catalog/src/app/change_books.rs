@@ -28,9 +28,9 @@ pub(crate) struct UpdateBook {
 }
 
 impl Catalog {
-    /// Publishes a book and answers it as it is stored.
+    /// Publishes a book and returns it as stored.
     ///
-    /// Idempotent: no; but where an id or an ISBN was given, a repeat is refused and does no harm.
+    /// Not idempotent; but if an id or an ISBN was given, a repeat is refused and does no harm.
     pub(crate) async fn publish_book(
         &self,
         asked: PublishBook,
@@ -41,7 +41,7 @@ impl Catalog {
             .await
     }
 
-    /// Changes some of a book's details and answers the whole book. Idempotent.
+    /// Changes some of a book's details and returns the whole book. Idempotent.
     pub(crate) async fn update_book(
         &self,
         asked: UpdateBook,

@@ -1,4 +1,4 @@
-//! What the catalog does, one file a use case.
+//! What the catalog does, one file per use case.
 
 mod change_books;
 mod read_books;
@@ -27,7 +27,7 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// Applies what waits, answers who waits, then closes the store.
+    /// Drains pending writes and reads, then closes the store.
     pub(crate) async fn close(&self) {
         self.writes.close().await;
         self.reader.close().await;

@@ -11,9 +11,9 @@ use crate::store::Store;
 
 /// The one writer of this replica.
 ///
-/// It puts the books it wrote into the cache before their callers hear of it: whoever got the
-/// answer, and whoever asks this replica after that, reads the book as it is now. This is done
-/// here and not in the handlers, because handlers can be cut off after the commit.
+/// It puts the books it wrote into the cache before their callers are answered: every later read
+/// through this replica sees the book as written. This is done here and not in the handlers,
+/// because handlers can be cancelled after the commit.
 pub(crate) struct Writer {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) cache: Arc<BookCache>,

@@ -39,7 +39,7 @@ pub struct PrintedIsbn {
 }
 
 impl PrintedIsbn {
-    /// Reads an ISBN; `None` where nothing but hyphens and blanks is in it.
+    /// Reads an ISBN; `None` if it holds nothing but hyphens and blanks.
     pub fn new(printed: &str) -> Option<Self> {
         Isbn::new(printed).map(|key| Self {
             printed: printed.into(),
@@ -47,18 +47,18 @@ impl PrintedIsbn {
         })
     }
 
-    /// As it was given: what is answered.
+    /// As it was given: the form that replies carry.
     pub fn printed(&self) -> &str {
         &self.printed
     }
 
-    /// As it is compared: what is unique.
+    /// As it is compared: the form that is unique.
     pub const fn key(&self) -> &Isbn {
         &self.key
     }
 }
 
-/// What a caller says about a book; every field within its bounds ([`super::Draft`] checks).
+/// A book's fields as callers set them, each within its bounds ([`super::Draft`] checks them).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Details {
     /// 1 to 200 characters.
@@ -87,7 +87,7 @@ pub struct Patch {
     pub title: Option<String>,
     /// The new author.
     pub author: Option<String>,
-    /// The new ISBN; `Some(None)` takes the old one away.
+    /// The new ISBN; `Some(None)` removes the old one.
     pub isbn: Option<Option<PrintedIsbn>>,
     /// The new price.
     pub price: Option<Fen>,
@@ -96,7 +96,7 @@ pub struct Patch {
 }
 
 impl Patch {
-    /// The details with the change made to them.
+    /// The details with the change applied.
     pub fn applied_to(&self, details: &Details) -> Details {
         Details {
             title: self.title.as_ref().unwrap_or(&details.title).clone(),
@@ -120,9 +120,9 @@ impl Patch {
 /// A book: one row of the table `books`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Book {
-    /// Its id, for ever.
+    /// Its id, which never changes.
     pub id: BookId,
-    /// What its publisher says about it.
+    /// Its fields as callers set them.
     pub details: Details,
     /// When it was published.
     pub created_at: UnixMillis,
@@ -130,7 +130,7 @@ pub struct Book {
     pub updated_at: UnixMillis,
     /// Whether it was taken out of lists, search and new orders.
     pub unpublished: bool,
-    /// Its last change among all changes.
+    /// The revision of its last change.
     pub revision: Revision,
 }
 
@@ -161,6 +161,6 @@ pub struct Listing {
     pub isbn: Option<Isbn>,
     /// Whether search must not find it.
     pub unpublished: bool,
-    /// Its last change.
+    /// The revision of its last change.
     pub revision: Revision,
 }

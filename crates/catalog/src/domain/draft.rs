@@ -20,7 +20,7 @@ const ISBN: TextRule = TextRule {
     chars_max: 20,
     multiline: false,
 };
-// The limit of a description is one of bytes; it is checked apart.
+// A description is limited in bytes, not characters; that is checked separately.
 const DESCRIPTION: TextRule = TextRule {
     chars_min: 0,
     chars_max: usize::MAX,
@@ -81,8 +81,8 @@ impl Field {
 
 /// A book's fields as a caller wrote them, not yet checked.
 ///
-/// Every check adds what is wrong to the given violations, under the field's path; what it
-/// answers is of use only where they stay empty.
+/// Every check adds what is wrong to the given violations, under the field's path; what it returns
+/// is of use only if they stay empty.
 #[derive(Debug, Clone, Copy)]
 pub struct Draft<'a> {
     /// `book.title`

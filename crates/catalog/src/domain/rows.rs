@@ -8,9 +8,9 @@ use super::{Book, Op, Outcome, Publish, Refusal, Revision, Unpublish, Update};
 /// The numbers that the catalog hands out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
-    /// No generated id is smaller: the smallest id that was neither generated nor skipped.
+    /// No id generated from here on is smaller: the smallest id that was neither generated nor skipped.
     pub next_id: u64,
-    /// The last change that was made.
+    /// The revision of the last change.
     pub last_revision: Revision,
 }
 
@@ -25,8 +25,8 @@ impl Default for Counters {
 
 /// The rows that a batch of operations touches, and what it did to them.
 ///
-/// Whoever fills it has put in: every book that an operation names, the owner of every ISBN that
-/// an operation wants, and, where ids are to be generated, the ids in use from
+/// A store first puts in: every book that an operation names, the owner of every ISBN that an
+/// operation wants, and, if ids are to be generated, the ids in use from
 /// `counters().next_id` on, as far as they can matter ([`Rows::note_taken_id`]).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rows {
@@ -34,12 +34,12 @@ pub struct Rows {
     isbn_owners: BTreeMap<Isbn, BookId>,
     taken_ids: BTreeSet<BookId>,
     counters: Counters,
-    /// What the changed books were before; `None` where they were not.
+    /// The changed books as they were before; `None` if they are new.
     before: BTreeMap<BookId, Option<Arc<Book>>>,
 }
 
 impl Rows {
-    /// Starts with no book known.
+    /// Starts with no books.
     pub fn new(counters: Counters) -> Self {
         Self {
             counters,
@@ -60,7 +60,7 @@ impl Rows {
         self.isbn_owners.insert(isbn, owner);
     }
 
-    /// Notes that an id is in use, whatever its book is.
+    /// Notes that an id is in use, without its book.
     pub fn note_taken_id(&mut self, id: BookId) {
         self.taken_ids.insert(id);
     }
@@ -82,8 +82,8 @@ impl Rows {
 
     /// Carries out one operation, wholly or not at all.
     ///
-    /// Idempotent: an update to what is there already, and unpublishing what is unpublished,
-    /// change nothing, not even a time; publishing is not.
+    /// Idempotent, except for publishing: an update to the same details, and unpublishing an
+    /// unpublished book, change nothing, not even a time.
     pub fn apply(&mut self, op: &Op) -> Outcome {
         match op {
             Op::Publish(publish) => self.publish(publish),
@@ -92,15 +92,14 @@ impl Rows {
         }
     }
 
-    /// The books that were changed, by ascending id: as they were (`None`: they were not) and as
-    /// they are.
+    /// The books that were changed, by ascending id: as they were (`None`: new) and as they are.
     pub fn changes(&self) -> impl Iterator<Item = (Option<&Arc<Book>>, &Arc<Book>)> {
         self.before
             .iter()
             .filter_map(|(id, before)| Some((before.as_ref(), self.books.get(id)?)))
     }
 
-    /// Takes what is there now as the state from which changes are counted.
+    /// Makes the present state the one from which changes are counted.
     pub fn settle(&mut self) {
         self.before.clear();
     }
@@ -112,8 +111,9 @@ impl Rows {
             None => self.next_free_id().ok_or(Refusal::IdExists)?,
         };
         self.check_isbn(publish.details.isbn_key(), id)?;
-        // The counter moves past an id only when the id is used: a refused publication leaves
-        // no gap, and a caller who counts along with the counter does not make it search.
+        // The counter moves past an id only when the id is used: a refused publication leaves no
+        // gap, and a caller who numbers books in step with the counter does not make it search for
+        // a free id.
         if publish.id.is_none() || id.get() == self.counters.next_id {
             self.counters.next_id = id.get().saturating_add(1);
         }

@@ -1,4 +1,4 @@
-//! Requests as they come in, turned into what `app` takes; everything wrong with one is collected.
+//! Decodes requests into what `app` takes, collecting all violations of each.
 
 use api::catalog::v1::{Book, PublishBookRequest, SearchBooksRequest, UpdateBookRequest};
 use platform::error::Repeat;
@@ -27,7 +27,7 @@ pub(super) fn publish_book(request: &PublishBookRequest) -> Result<PublishBook, 
     Ok(PublishBook { id, details })
 }
 
-/// A repeat of a publication with an id or an ISBN is refused; without either it makes a twin.
+/// A repeat of a publication with an id or an ISBN is refused; without either it makes a duplicate.
 pub(super) fn repeat_of_publish(request: &PublishBookRequest) -> Repeat {
     match &request.book {
         Some(book) if book.id != 0 || !book.isbn.trim().is_empty() => Repeat::Safe,

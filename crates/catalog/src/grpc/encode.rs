@@ -1,4 +1,4 @@
-//! Books as they go out.
+//! Encodes books as messages.
 
 use std::sync::Arc;
 

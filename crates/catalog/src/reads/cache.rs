@@ -11,20 +11,20 @@ use crate::domain::{Book, Revision};
 
 /// How much memory cached books may take, roughly.
 const CACHE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// How long after a round of the follower the cache is trusted. With the time that a round takes,
-/// less than the second after which no read may show an old price.
+/// How long the cache is trusted after a round of the follower. Together with the time that a round
+/// takes, less than the second after which no read may show an old price.
 const FRESH_FOR: Duration = Duration::from_millis(800);
-/// Into how many stripes the ids are divided to remember what changed last.
+/// How many stripes the ids are divided into; each remembers the greatest revision announced in it.
 const STRIPES: usize = 1024;
-/// What an entry takes beside its texts, roughly.
+/// What an entry takes besides its texts, roughly.
 const ENTRY_BYTES: usize = 256;
 
 /// Books by id, in bounded memory.
 ///
 /// The law: once a change was announced ([`Self::put`], [`Self::drop_older`]), no older state of
-/// that book is ever answered again, however slow the reader that fetched it. A reader takes a
-/// [`Ticket`] before it asks the store; its book is taken in only where nothing newer was
-/// announced in the meantime.
+/// that book is ever returned again, however slow the reader that fetched it. A reader takes a
+/// [`Ticket`] before it asks the store; its book is cached only if nothing newer was announced in
+/// the meantime.
 pub(crate) struct BookCache {
     books: Cache<BookId, Arc<Book>>,
     /// The greatest revision announced so far, by stripe of ids. Grows before the cache changes.
@@ -34,11 +34,12 @@ pub(crate) struct BookCache {
     fresh_until_ms: AtomicU64,
 }
 
-/// What had been announced about a book when a reader set out.
+/// What had been announced about a book when a reader started.
 ///
-/// The greatest revision of its whole stripe is enough: the ticket is taken before the store is asked, revisions
-/// become visible in their order, and none is announced before it is committed. So what the store answers is at
-/// least as new as the ticket; and where the stripe has moved on since, a newer state may be there, of whichever book.
+/// The greatest revision of its whole stripe is enough: the ticket is taken before the store is
+/// asked, revisions become visible in their order, and none is announced before it is committed. So
+/// what the store returns is at least as new as the ticket; and if the stripe has moved on since,
+/// any book of it may have a newer state.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ticket {
     announced: i64,
@@ -60,7 +61,7 @@ impl BookCache {
         }
     }
 
-    /// Says that every change committed before `at` has been announced.
+    /// Records that every change committed before `at` has been announced.
     pub(crate) fn mark_fresh(&self, at: Instant) {
         let until = at
             .saturating_duration_since(self.started)
@@ -69,17 +70,17 @@ impl BookCache {
             .fetch_max(millis_of(until), Ordering::SeqCst);
     }
 
-    /// Whether what is cached may be answered.
+    /// Whether cached books may be returned.
     pub(crate) fn is_fresh(&self) -> bool {
         millis_of(self.started.elapsed()) < self.fresh_until_ms.load(Ordering::SeqCst)
     }
 
-    /// The book, where it is known.
+    /// The book, if it is cached.
     pub(crate) fn get(&self, id: BookId) -> Option<Arc<Book>> {
         self.books.get(&id)
     }
 
-    /// Taken before the store is asked for a book.
+    /// A ticket, to be taken before the store is asked for the book.
     pub(crate) fn ticket(&self, id: BookId) -> Ticket {
         Ticket {
             announced: self
@@ -88,14 +89,14 @@ impl BookCache {
         }
     }
 
-    /// Takes in a book that the store answered after `ticket` was taken, unless it may be outdated.
+    /// Caches a book that the store returned after `ticket` was taken, unless it may be outdated.
     pub(crate) fn fill(&self, book: &Arc<Book>, ticket: Ticket) {
         let Some(stripe) = self.stripe(book.id) else {
             return;
         };
         self.books.entry(book.id).and_compute_with(|held| {
-            // Looked at under the entry's lock: an announcement that comes after this look finds
-            // the entry and replaces it; one that came before is seen here.
+            // Read under the entry's lock: a later announcement finds the entry and replaces it; an
+            // earlier one is seen here.
             let announced = stripe.load(Ordering::SeqCst);
             let current = announced == ticket.announced || announced <= book.revision.get();
             let newer = held.is_none_or(|held| held.value().revision < book.revision);
@@ -107,7 +108,7 @@ impl BookCache {
         });
     }
 
-    /// Announces a book as it was just written, and takes it in.
+    /// Announces a book as it was just written, and caches it.
     pub(crate) fn put(&self, book: &Arc<Book>) {
         self.announce(book.id, book.revision);
         self.books.entry(book.id).and_compute_with(|held| {
@@ -120,7 +121,7 @@ impl BookCache {
         });
     }
 
-    /// Announces that a book has changed, and forgets older states of it.
+    /// Announces that a book has changed, and evicts an older state of it.
     pub(crate) fn drop_older(&self, id: BookId, revision: Revision) {
         self.announce(id, revision);
         self.books.entry(id).and_compute_with(|held| {

@@ -11,13 +11,13 @@ use super::{BookCache, SharedBooks, SharedIndex};
 use crate::domain::{Listing, Revision};
 use crate::store::Store;
 
-/// How often changes are looked for that other replicas made.
+/// How often to look for changes that other replicas made.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How many changes are read at a time.
 const CHANGES_LEN_MAX: u32 = 1000;
 
-/// Reads the sequence of changes, by whichever replica they were made, and passes them on to the
-/// search index and the caches.
+/// Reads the sequence of changes, whichever replica made them, and passes them on to the search
+/// index and the caches.
 pub(crate) struct Follower {
     store: Arc<dyn Store>,
     index: Arc<SharedIndex>,
@@ -43,7 +43,7 @@ impl Follower {
         }
     }
 
-    /// Takes in every change there is; from the beginning, that builds the whole index.
+    /// Takes in every change there is; the first time, this builds the whole index.
     pub(crate) async fn catch_up(&mut self) -> Result<(), DbError> {
         loop {
             let looked = Instant::now();

@@ -16,7 +16,7 @@ const LIMITS: CombinerLimits = CombinerLimits {
     batch_len_max: 256,
 };
 
-/// Answers books from the cache, and from Redis or the store where they are not in it.
+/// Reads books from the cache, or from Redis or the store if they are not in it.
 #[derive(Clone)]
 pub(crate) struct BookReader {
     cache: Arc<BookCache>,
@@ -103,10 +103,10 @@ fn count(result: &'static str, books: usize) {
     metrics::counter!("bookstore_catalog_cache_reads_total", "result" => result).increment(books);
 }
 
-/// Reads for all who wait at once: each book one time, all of them in one query.
+/// Reads for all who wait at once: each book once, all of them in one query.
 ///
 /// A combiner of reads: whoever asks while a query runs is served by the next one, never by the
-/// one that runs, which may have looked before the asker's own write.
+/// running one, which may have read before the caller's own write.
 struct Loader {
     store: Arc<dyn Store>,
     shared: Option<SharedBooks>,
@@ -114,7 +114,7 @@ struct Loader {
 }
 
 impl Loader {
-    /// What Redis has and may be answered: only while changes are followed, as with the cache.
+    /// What Redis has and may be returned: only while changes are followed, as with the cache.
     async fn read_shared(&self, ids: &[BookId]) -> Vec<Arc<Book>> {
         let Some(shared) = self.shared.as_ref().filter(|_| self.cache.is_fresh()) else {
             return Vec::new();
@@ -159,7 +159,7 @@ impl BatchWriter for Loader {
     async fn write(&self, batch: Batch<Self::Op>) -> Result<Vec<Self::Out>, DbError> {
         let ids: BTreeSet<BookId> = batch.iter().flat_map(|ids| ids.iter().copied()).collect();
         let ids: Vec<BookId> = ids.into_iter().collect();
-        // Before anybody is asked: what is announced from here on outdates its answer.
+        // Taken before Redis or the store is asked: whatever is announced from here on outdates the answer.
         let tickets: HashMap<BookId, _> =
             ids.iter().map(|id| (*id, self.cache.ticket(*id))).collect();
         let mut books = HashMap::with_capacity(ids.len());

@@ -2,11 +2,11 @@
 //!
 //! - [`BookCache`] holds books by id; it takes in only what cannot be outdated;
 //! - [`BookReader`] answers from it, and asks the store once for all who miss at the same time;
-//! - [`SharedBooks`] is a second cache in Redis where one is configured, shared by all replicas; what
-//!   it holds is answered only where it is exactly as new as the change sequence says;
+//! - [`SharedBooks`] is a second cache in Redis where one is configured, shared by all replicas; a
+//!   book in it is returned only if it is exactly as new as the change sequence says;
 //! - [`Follower`] reads the sequence of changes, whoever made them, and brings the cache and the
 //!   search index up to date; while it cannot, the cache is not used;
-//! - [`SharedIndex`] is that index, between searches and the follower.
+//! - [`SharedIndex`] is that index, shared by searches and the follower.
 //!
 //! So a read is at most as old as the follower's last round: `FRESH_FOR`, less than the second
 //! that is promised.

@@ -15,12 +15,12 @@ use crate::domain::{Book, Revision};
 const LIFE: Duration = Duration::from_mins(10);
 /// How many books one command reads or writes at the most.
 const BOOKS_MAX: usize = 64;
-/// How many fills may be under way at once; what comes on top of them is left out.
+/// How many fills may be under way at once; any more are skipped.
 const FILLS_MAX: usize = 8;
 
-/// Puts books in where there is none as new: a slow reader cannot put an old one back.
+/// Stores each book unless Redis has one as new: a slow reader cannot put an old one back.
 ///
-/// The form of a value is told in `stored_book.rs`: its tag and revision come first.
+/// The format of a value is described in `stored_book.rs`: its tag and revision come first.
 const FILL: &str = r"
 for i, key in ipairs(KEYS) do
   local revision = tonumber(ARGV[2 * i])
@@ -36,9 +36,9 @@ return #KEYS
 
 /// Books in Redis, behind every replica's own cache.
 ///
-/// The law: a book from Redis is answered only where it is exactly as new as the newest that the
-/// change sequence, or this replica's own writer, told of. So nothing hangs on what is in Redis, or
-/// on invalidations that could be missed: an old book there is never answered, and a lost one is
+/// The law: a book from Redis is returned only if its revision is the newest that the change
+/// sequence, or this replica's own writer, has announced. So nothing depends on what is in Redis,
+/// or on invalidations that could be missed: an old book there is never returned, and a lost one is
 /// read from the store.
 #[derive(Clone)]
 pub(crate) struct SharedBooks {
@@ -61,7 +61,7 @@ impl SharedBooks {
         }
     }
 
-    /// Tells of changes, in any order.
+    /// Announces changes, in any order.
     pub(crate) fn announce(&self, changes: impl IntoIterator<Item = (BookId, Revision)>) {
         let mut newest = self.newest.write().unwrap_or_else(PoisonError::into_inner);
         for (id, revision) in changes {
@@ -70,7 +70,7 @@ impl SharedBooks {
         }
     }
 
-    /// The books that Redis has in their newest state. Where it is away, none.
+    /// The books that Redis has in their newest state. None while it is down.
     pub(crate) async fn read(&self, ids: &[BookId]) -> Vec<Arc<Book>> {
         let ids = self.known(ids);
         let mut books = Vec::with_capacity(ids.len());
@@ -85,7 +85,7 @@ impl SharedBooks {
             let read = ids.iter().zip(values);
             books.extend(read.filter_map(|(id, value)| decode(*id, &value?)));
         }
-        // Looked at last: what is told while Redis answers counts too.
+        // Checked last: what is announced while Redis answers counts too.
         let read = books.len();
         self.retain_newest(&mut books);
         count("hit", books.len());
@@ -94,7 +94,7 @@ impl SharedBooks {
         books.into_iter().map(Arc::new).collect()
     }
 
-    /// Puts books in, in the background.
+    /// Stores books in Redis, in the background.
     pub(crate) fn fill(&self, books: Vec<Arc<Book>>) {
         if books.is_empty() {
             return;
@@ -125,7 +125,7 @@ impl SharedBooks {
         Ok(())
     }
 
-    /// Those of which a newest revision is known: the others' copies could not be judged.
+    /// The ids whose newest revision is known: copies of the others could not be judged.
     fn known(&self, ids: &[BookId]) -> Vec<BookId> {
         let newest = self.newest.read().unwrap_or_else(PoisonError::into_inner);
         let known = ids.iter().filter(|id| newest.contains_key(id));
@@ -138,7 +138,7 @@ impl SharedBooks {
     }
 }
 
-/// The tag in braces keeps all keys of one command on one node of a cluster.
+/// The hash tag in braces keeps all keys of one command on one node of a cluster.
 fn key_of(id: BookId) -> String {
     format!("bookstore:{{books}}:{id}")
 }

@@ -10,9 +10,9 @@ use crate::search::{Found, Index};
 
 /// How many changes are taken into the index under one lock: searches wait no longer than that.
 const LOCKED_LEN_MAX: usize = 64;
-/// Among more books than these a search may take long, and is done apart from the calls.
+/// Among more books than these a search may take long, and runs apart from the calls.
 const SEARCHED_AT_ONCE_MAX: usize = 10_000;
-/// How many searches are done apart at a time: processors belong to the calls first.
+/// How many searches run apart at a time: calls have the first claim on processors.
 const SEARCHES_APART_MAX: usize = 2;
 
 /// The search index, shared by searches and its one follower.
@@ -61,7 +61,7 @@ impl SharedIndex {
                 index.put(listing);
             }
             drop(index);
-            // Calls have their turn between two chunks.
+            // Lets calls run between two chunks.
             yield_now().await;
         }
     }

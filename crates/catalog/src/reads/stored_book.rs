@@ -1,6 +1,6 @@
-//! A book as it lies in Redis: `b1 REVISION JSON`.
+//! A book as it is stored in Redis: `b1 REVISION JSON`.
 //!
-//! The tag names the form: a release that changes it takes another, and reads the old one as none.
+//! The tag names the format: a release that changes it takes another tag, and reads old values as no book.
 
 use std::borrow::Cow;
 
@@ -39,12 +39,12 @@ pub(super) fn encode(book: &Book) -> String {
         updated_at_ms: book.updated_at.get(),
         unpublished: book.unpublished,
     };
-    // Such a struct always has a JSON; an empty one would be read as none.
+    // This struct always serialises; an empty JSON would be read as no book.
     let json = serde_json::to_string(&stored).unwrap_or_default();
     format!("{TAG} {} {json}", book.revision.get())
 }
 
-/// The book `id` in a value; `None` where there is none, or another.
+/// The book `id` in a value; `None` if the value is no book, or another one.
 pub(super) fn decode(id: BookId, value: &[u8]) -> Option<Book> {
     let text = str::from_utf8(value).ok()?;
     let (tag, rest) = text.split_once(' ')?;

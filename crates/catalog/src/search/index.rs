@@ -48,8 +48,8 @@ pub struct Found {
 
 /// The published books, by their words and ISBNs.
 ///
-/// Where a term leads is only a first sieve; each book found there is then held against the
-/// whole keyword. So what is found, and its rank, is exact.
+/// The postings only preselect candidates; each is then checked against the whole keyword. So what
+/// is found, and its rank, is exact.
 #[derive(Debug, Default)]
 pub struct Index {
     entries: HashMap<BookId, Entry>,
@@ -75,8 +75,8 @@ impl Index {
         self.entries.len()
     }
 
-    /// Takes in a book's newest state: finds it so from now on, or no more where it is
-    /// unpublished. Idempotent. States of one book must come in the order of their revisions.
+    /// Indexes a book in its newest state, or removes it if it is unpublished. Idempotent. States
+    /// of one book must come in the order of their revisions.
     pub fn put(&mut self, listing: &Listing) {
         self.remove(listing.id);
         if listing.unpublished {
@@ -115,7 +115,7 @@ impl Index {
                 self.postings.remove(term);
             }
         }
-        // The ISBN may have gone to another book already, whose change came first.
+        // The ISBN may already belong to another book, whose change came first.
         if let Some(isbn) = entry.isbn
             && self.isbns.get(&isbn) == Some(&id)
         {
@@ -125,8 +125,8 @@ impl Index {
 
     /// Finds the books that `keyword` names: the page asked for, and how many there are.
     ///
-    /// Every word of the keyword must stand in the title or among the authors, from the beginning
-    /// of a word on (a run of Chinese: anywhere); or the keyword is the book's ISBN.
+    /// Every word of the keyword must occur in the title or among the authors, starting at the
+    /// beginning of a word (a run of Chinese: anywhere); or the keyword is the book's ISBN.
     pub fn search(&self, keyword: &str, page: Page) -> Found {
         let ranked = self.ranked(keyword);
         let total: usize = ranked.iter().map(Vec::len).sum();
@@ -139,7 +139,7 @@ impl Index {
         }
     }
 
-    /// The books found, one list a rank, each ascending.
+    /// The books found, one list per rank, each ascending.
     fn ranked(&self, keyword: &str) -> Vec<Vec<BookId>> {
         let (wanted, spelled) = (read(keyword), fold(keyword));
         let by_isbn = Isbn::new(keyword).and_then(|isbn| self.isbns.get(&isbn).copied());

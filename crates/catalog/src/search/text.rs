@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 pub(super) struct Reading {
     /// The words and runs, in their order.
     pub(super) parts: Vec<String>,
-    /// The parts in a row, with one blank between two words; empty where the text is.
+    /// The parts joined, with one blank between two words; empty if the text is.
     pub(super) key: String,
 }
 
@@ -176,10 +176,9 @@ pub(super) fn parts_of_key(key: &str) -> Vec<String> {
 }
 
 /// The terms under which `part` is indexed: a word under itself, a run of characters under each
-/// two neighbours and under its last character.
+/// pair of neighbours and under its last character.
 ///
-/// Looked up by their beginnings, they find words from their first letter on, and runs of any
-/// length at any place.
+/// Looked up by prefix, they find words by their first letters, and runs of any length anywhere.
 pub(super) fn terms_of(part: &str) -> Vec<&str> {
     if !part.starts_with(is_cjk) {
         return vec![part];
@@ -199,18 +198,18 @@ pub(super) fn terms_of(part: &str) -> Vec<&str> {
     pairs.chain(last).collect()
 }
 
-/// The terms to look a keyword's `part` up by: whatever holds the part is found under the
-/// beginning of each of them.
+/// The prefixes to look a keyword's `part` up by: whatever contains the part has, for each of them,
+/// a term that begins with it.
 pub(super) fn lookups_of(part: &str) -> Vec<&str> {
     let mut lookups = terms_of(part);
-    // The last character alone is the beginning of too much, where a pair ends with it.
+    // Where a pair ends with the last character, that character alone would only match too much.
     if lookups.len() > 1 {
         lookups.pop();
     }
     lookups
 }
 
-/// Whether `wanted` (a part or a whole key) stands in `key`, from the beginning of a word on.
+/// Whether `wanted` (a part or a whole key) occurs in `key`, starting at the beginning of a word.
 pub(super) fn contains(key: &str, wanted: &str) -> bool {
     let mut from = 0;
     while let Some(at) = key.get(from..).and_then(|rest| rest.find(wanted)) {
@@ -218,7 +217,7 @@ pub(super) fn contains(key: &str, wanted: &str) -> bool {
         if begins_word(key, at) {
             return true;
         }
-        // On by one character, not by one find: the next one may overlap this one.
+        // Advances by one character, not past the match: the next one may overlap it.
         let first = key.get(at..).and_then(|tail| tail.chars().next());
         from = at.saturating_add(first.map_or(1, char::len_utf8));
     }

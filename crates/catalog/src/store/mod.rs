@@ -32,25 +32,24 @@ pub struct PublishedPage {
 /// Keeps the books. Every method is one unit of work: one transaction, or one snapshot.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Applies a batch of operations, one after the other, in one transaction; answers one outcome
-    /// each, in their order.
+    /// Applies a batch of operations, one after the other, in one transaction; returns one outcome each, in order.
     ///
     /// # Errors
-    /// Any error means that nothing of the batch was done, but for [`DbError::OutcomeUnknown`].
+    /// Any error but [`DbError::OutcomeUnknown`] means that nothing of the batch was done.
     async fn apply_batch(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError>;
 
     /// Reads the books with these ids, in any order; ids without a book are left out.
     async fn load_books(&self, ids: &[BookId]) -> Result<Vec<Arc<Book>>, DbError>;
 
-    /// Reads one page of the published books, with their number on the same snapshot.
+    /// Reads one page of the published books, with their total on the same snapshot.
     async fn list_published(&self, page: Page) -> Result<PublishedPage, DbError>;
 
-    /// Reads the books that changed after `after`, by ascending revision, `limit` at the most.
+    /// Reads the books that changed after `after`, by ascending revision, at most `limit`.
     ///
     /// A book that changed twice comes once, with its last change. Once a revision has been seen,
     /// no smaller one appears: revisions become visible in their order.
     async fn list_changes(&self, after: Revision, limit: u32) -> Result<Vec<Listing>, DbError>;
 
-    /// Waits for what runs and lets go of what is held.
+    /// Waits for running work and releases all resources.
     async fn close(&self);
 }

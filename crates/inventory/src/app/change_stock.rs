@@ -8,7 +8,7 @@ use crate::domain::{
 use crate::error::InventoryError;
 
 impl Inventory {
-    /// Adds copies; answers how many are free then.
+    /// Adds copies; returns how many are free afterwards.
     pub(crate) async fn restock_inventory(
         &self,
         context: &CallContext,
@@ -17,7 +17,7 @@ impl Inventory {
         quantity_of(self.change(context, restock.into()).await?)
     }
 
-    /// Reserves copies of one book; answers how many remain free.
+    /// Reserves copies of one book; returns how many remain free.
     pub(crate) async fn deduct_stock(
         &self,
         context: &CallContext,
@@ -26,7 +26,7 @@ impl Inventory {
         quantity_of(self.change(context, deduct.into()).await?)
     }
 
-    /// Gives back what [`Self::deduct_stock`] reserved; answers how many are free then.
+    /// Gives back what [`Self::deduct_stock`] reserved; returns how many are free afterwards.
     pub(crate) async fn release_stock(
         &self,
         context: &CallContext,
@@ -35,7 +35,7 @@ impl Inventory {
         quantity_of(self.change(context, release.into()).await?)
     }
 
-    /// Reserves copies of several books or of none; answers their balances then.
+    /// Reserves copies of several books, all or nothing; returns the resulting balances.
     pub(crate) async fn batch_deduct_stock(
         &self,
         context: &CallContext,
@@ -44,7 +44,7 @@ impl Inventory {
         stocks_of(self.change(context, deduct.into()).await?)
     }
 
-    /// Gives back all under `key`, and fences it; answers what was given back.
+    /// Releases everything outstanding under `key` and fences the key; returns what was released.
     pub(crate) async fn batch_release_stock(
         &self,
         context: &CallContext,
@@ -53,7 +53,7 @@ impl Inventory {
         lines_of(self.change(context, Command::BatchRelease(key)).await?)
     }
 
-    /// Lets all under `key` leave for good; answers what left.
+    /// Commits everything outstanding under `key`: the copies leave for good. Returns what left.
     pub(crate) async fn commit_stock(
         &self,
         context: &CallContext,
@@ -62,8 +62,8 @@ impl Inventory {
         lines_of(self.change(context, Command::Commit(key)).await?)
     }
 
-    /// Puts one command through the combiner. A caller that goes away leaves a whole effect, or
-    /// none.
+    /// Submits one command to the combiner. It takes effect wholly or not at all, even if the caller
+    /// goes away.
     async fn change(
         &self,
         context: &CallContext,

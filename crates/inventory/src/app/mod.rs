@@ -1,6 +1,6 @@
-//! What the service does for its callers, one file a kind of use case: `change_stock.rs` (all six
-//! changes take the same way through the combiner), `read_stock.rs`, and `watch_conservation.rs`
-//! (the service's own watch over its balances).
+//! What the service does for its callers, one file per kind of use case: `change_stock.rs` (all six
+//! changes go through the combiner the same way), `read_stock.rs`, and `watch_conservation.rs` (the
+//! service's own check of its balances).
 
 mod change_stock;
 mod read_stock;
@@ -39,7 +39,7 @@ impl Inventory {
         }
     }
 
-    /// Finishes what waits to be written, then lets go of the store.
+    /// Drains pending writes and reads, then closes the store.
     pub(crate) async fn close(self) {
         self.writer.close().await;
         self.reader.close().await;

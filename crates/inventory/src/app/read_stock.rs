@@ -28,7 +28,7 @@ impl Inventory {
             .into_iter()
             .map(|stock| (stock.book, stock))
             .collect();
-        // Taking each out as it is answered leaves nothing for a second mention.
+        // Each balance is removed as it is returned, so a repeated id finds nothing.
         Ok(books
             .iter()
             .filter_map(|book| by_book.remove(book))

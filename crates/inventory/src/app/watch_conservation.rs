@@ -8,28 +8,28 @@ use tokio::sync::Mutex;
 use super::Inventory;
 use crate::store::{LedgerSums, Store};
 
-/// How often balances are held against the ledger.
+/// How often the balances are checked against the ledger.
 const EVERY: Duration = Duration::from_secs(15);
 
-/// Holds the balances against the ledger, time and again, and shows the difference as a metric.
+/// Periodically checks the balances against the ledger and exports the difference as a metric.
 pub(crate) struct ConservationWatch {
     store: Arc<dyn Store>,
     known: Mutex<Known>,
 }
 
-/// How far the ledger was added up: a round reads only what is new.
+/// How far the ledger has been summed, so that a round reads only new entries.
 ///
-/// With several writers an entry may become visible after one with a higher id. So a round goes on from where the
-/// one before the last had come: what was under way then has ended since.
+/// With several writers an entry may become visible after one with a higher id. So a round resumes
+/// where the last but one ended: what was in flight then has ended since.
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
     settled: LedgerSums,
-    /// The last entry that the last round saw.
+    /// The highest entry id that the last round saw.
     seen: i64,
 }
 
 impl ConservationWatch {
-    /// Starts to watch the store of `inventory`, until the service stops.
+    /// Starts watching the store of `inventory`, until the service stops.
     pub(crate) fn start(inventory: &Inventory, tasks: &Tasks) {
         let watch = Arc::new(Self {
             store: Arc::clone(&inventory.store),
@@ -54,12 +54,12 @@ impl ConservationWatch {
         }
     }
 
-    /// How many copies balances and ledger are apart.
+    /// By how many copies the balances and the ledger differ.
     async fn read_drift(&self) -> Result<u64, DbError> {
         let mut known = self.known.lock().await;
         let mut sums = self.store.read_sums(known.settled, known.seen).await?;
         if sums.drift() != 0 {
-            // An entry may have come later still: only a whole count accuses.
+            // An entry may have become visible even later: only a full recount may report drift.
             let whole = LedgerSums::default();
             sums = self.store.read_sums(whole, known.seen).await?;
         }
@@ -73,7 +73,7 @@ impl ConservationWatch {
 
 #[cfg(test)]
 mod tests {
-    //! Proves that the watch accuses where copies are missing, and only there, and counts again only what is new.
+    //! Proves that the watch reports drift exactly where there is some, and as a rule sums only what is new.
 
     use std::sync::Mutex as StdMutex;
 
@@ -86,13 +86,13 @@ mod tests {
     use crate::domain::{Decision, Op, Stock};
     use crate::store::Sums;
 
-    /// A ledger of restocks by their ids, as far as they are visible.
+    /// A ledger of restocks, as (id, copies), as far as they are visible.
     #[derive(Default)]
     struct Ledger {
         entries: StdMutex<Vec<(i64, i64)>>,
         /// Copies that the balances have and no entry explains.
         surplus: i64,
-        /// From where on the ledger was added up each time.
+        /// The `last_entry` that each sum started from.
         counted_from: StdMutex<Vec<i64>>,
     }
 

@@ -1,8 +1,8 @@
 //! The stock rule: what each operation does, and when it is refused.
 //!
-//! In every operation the key is looked up before the stock is: a retry that arrives after the
-//! last copy was sold must hear its first answer. What can refuse comes before what changes, so
-//! that a refusal leaves nothing behind.
+//! Every operation looks up its key before the stock: a retry that arrives after the last copy was
+//! sold must get its first answer. All checks come before all changes, so that a refusal leaves
+//! nothing behind.
 
 use std::slice;
 
@@ -17,8 +17,8 @@ use super::{
 impl Rows {
     /// Carries out `op`, or refuses it and changes nothing.
     ///
-    /// The rows must hold all that is stored of what `op` touches: its key, its books, the hold
-    /// of its key, and for a release the oldest open holds that can cover it.
+    /// The rows must contain everything stored that `op` touches: its key, its books, the hold of
+    /// its key, and for a release the oldest open holds that can cover it.
     pub fn apply(&mut self, op: &Op) -> Decision {
         let at = op.at;
         match &op.command {
@@ -85,7 +85,7 @@ impl Rows {
         let mut held = Vec::with_capacity(lines.len());
         for (line, after) in lines.iter().zip(&stocks) {
             let copies = line.quantity.get();
-            // A batch has many entries and one key: it stands in `hold_key` alone.
+            // An entry's `key` is unique, and a batch writes many entries: its key goes into `hold_key` only.
             let key = matches!(way, Deduction::Single).then(|| keyed.to_key());
             let cause = Cause {
                 at,
@@ -153,8 +153,8 @@ impl Rows {
         Ok(Answer::Quantity(after.quantity))
     }
 
-    /// Says how much of `line` each open hold gives back: nothing at all where nothing is
-    /// outstanding, a refusal where less is than asked for.
+    /// Splits `line` over the open holds: nothing to give back if nothing is outstanding, a refusal
+    /// if less is outstanding than asked for.
     fn share_out(
         &self,
         line: Line,
@@ -181,7 +181,7 @@ impl Rows {
         let hold = match self.key(key).map(|row| &row.used) {
             None => {
                 if end == HoldState::Released {
-                    // The deduction may still be on its way: the fence waits for it.
+                    // The deduction may still be in flight: the fence refuses it when it arrives.
                     self.insert_key(key.clone(), at, KeyUse::Fence);
                 }
                 return Ok(Answer::Lines(Vec::new()));
@@ -195,8 +195,8 @@ impl Rows {
         }
         let outstanding = hold.outstanding();
         let reference = hold.reference;
-        // The first end is the last: a committed hold is never fenced, nor a released one
-        // committed. And what has nothing left to commit is not committed by being asked.
+        // A hold ends only once: a committed hold is never fenced, nor a released one committed. A
+        // commit that finds nothing outstanding does not end the hold, which can still be fenced.
         let ended = hold.state != HoldState::Held;
         let nothing_to_commit = end == HoldState::Committed && outstanding.is_empty();
         let Some(movement) = end.movement().filter(|_| !ended && !nothing_to_commit) else {
@@ -217,7 +217,7 @@ impl Rows {
         Ok(Answer::Lines(outstanding))
     }
 
-    /// The decision that is due to a restock or a release whose key was used before.
+    /// The decision on a restock or a release whose key was used before; `None` if the key is new or absent.
     fn replay_answered(&self, asked: Method, keyed: Option<&Keyed>) -> Option<Decision> {
         let keyed = keyed?;
         Some(match &self.key(&keyed.key)?.used {
@@ -232,7 +232,7 @@ impl Rows {
         })
     }
 
-    /// The decision that is due to a deduction whose key was used before.
+    /// The decision on a deduction whose key was used before; `None` if the key is new.
     fn replay_deduction(&self, keyed: &Keyed) -> Option<Decision> {
         Some(match &self.key(&keyed.key)?.used {
             KeyUse::Fence => Err(Refusal::Cancelled),
@@ -261,7 +261,7 @@ impl Rows {
     }
 }
 
-/// The two ways of deducting; they differ in their answer and in who can give back.
+/// The two ways of deducting; they differ in their answer and in what can release the hold.
 #[derive(Debug, Clone, Copy)]
 enum Deduction {
     Single,

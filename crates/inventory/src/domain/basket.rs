@@ -18,14 +18,14 @@ pub struct Line {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Basket(Vec<Line>);
 
-/// Why lines make no basket.
+/// Why lines do not make a basket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BasketError {
     /// There are no lines.
     Empty,
     /// There are more than [`BASKET_ITEMS_MAX`] lines.
     TooLong,
-    /// With the line at `index` the sum of its book's lines leaves `i32`.
+    /// The line at `index` makes the sum of its book overflow `i32`.
     SumOverflows {
         /// The position in the request, from 0.
         index: usize,
@@ -43,7 +43,7 @@ impl Basket {
         }
         let mut summed: Vec<Line> = Vec::with_capacity(lines.len());
         for (index, line) in lines.iter().enumerate() {
-            // A basket is short: looking through it is cheaper than any map.
+            // A basket is short: a linear scan is cheaper than a map.
             match summed.iter_mut().find(|kept| kept.book == line.book) {
                 None => summed.push(*line),
                 Some(kept) => {
@@ -62,7 +62,7 @@ impl Basket {
         &self.0
     }
 
-    /// The lines by ascending book id, in which two requests for the same are equal.
+    /// The lines by ascending book id: the same in any two requests for the same copies.
     pub fn sorted(&self) -> Vec<Line> {
         let mut lines = self.0.clone();
         lines.sort_unstable_by_key(|line| line.book);

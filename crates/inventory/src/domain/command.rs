@@ -7,7 +7,7 @@ use super::{Basket, Line, Reference, Stock};
 /// One request to change stock, with the moment at which it was accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Op {
-    /// When the request was accepted; the rules only write it down.
+    /// When the request was accepted; the rules only record it.
     pub at: UnixMillis,
     /// What is asked for.
     pub command: Command,
@@ -98,8 +98,8 @@ impl Release {
 }
 
 impl BatchDeduct {
-    /// Asks for all of `basket` to be reserved for `reference`. The order of its lines, and how a
-    /// book's copies were split over them, do not count under a key.
+    /// Asks for all of `basket` to be reserved for `reference`. The fingerprint ignores the order
+    /// of its lines and how a book's copies were split over them.
     pub fn new(basket: Basket, reference: Reference, key: IdempotencyKey) -> Self {
         let mut fingerprinter = Fingerprinter::new("batch_deduct").with(reference.get());
         for line in basket.sorted() {
@@ -127,7 +127,7 @@ fn fingerprint_of(method: &str, line: Line, reference: Reference) -> Fingerprint
         .finish()
 }
 
-/// Everything that can be asked of stock; one variant a method of the service.
+/// Everything that can be asked of stock; one variant per method of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// `RestockInventory`.
@@ -192,7 +192,7 @@ impl Command {
         }
     }
 
-    /// What the request names itself; the lines of a hold are known from its rows alone.
+    /// The lines that the request itself names; those of a hold are known only from its rows.
     pub fn lines(&self) -> &[Line] {
         match self {
             Self::Restock(Restock { line, .. })
@@ -204,7 +204,7 @@ impl Command {
     }
 }
 
-/// What one operation came to.
+/// The outcome of one operation.
 pub type Decision = Result<Answer, Refusal>;
 
 /// The answer of an operation that was done, now or when its key was first used.
@@ -236,9 +236,9 @@ pub enum Refusal {
     StockNotFound,
     /// More would be given back than is outstanding.
     ReleaseExceedsDeducted,
-    /// The copies of the book would leave `i32`.
+    /// The book's copies would overflow `i32`.
     TooManyCopies,
-    /// The stored rows contradict each other: a hold says more than the balance of `book`.
+    /// The stored rows contradict each other: a hold exceeds the balance of `book`.
     Inconsistent {
         /// The book whose balance is too small.
         book: BookId,

@@ -7,25 +7,25 @@ use super::{Keyed, Line, Movement, Reference, Stock};
 pub struct KeyRow {
     /// When the key was first used.
     pub created_at: UnixMillis,
-    /// By what, and what came of it.
+    /// What it was used for, and the result.
     pub used: KeyUse,
 }
 
-/// The three lives of a key.
+/// The three uses of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyUse {
-    /// A request that left nothing but its effect and its answer.
+    /// A restock or a release: only its answer is kept.
     Answered {
         /// The method that used the key.
         method: Method,
         /// What it asked for.
         fingerprint: Fingerprint,
-        /// The free copies that it answered.
+        /// The free copies that it returned.
         quantity: i32,
     },
     /// A deduction: the key is the name of its hold.
     Hold(Hold),
-    /// Released before any deduction came; one that comes later is refused.
+    /// Released before any deduction arrived; one that arrives later is refused.
     Fence,
 }
 
@@ -45,7 +45,7 @@ pub struct Hold {
     pub fingerprint: Fingerprint,
     /// What it is for.
     pub reference: Reference,
-    /// Whether it was ended.
+    /// Whether it has ended, and how.
     pub state: HoldState,
     /// Each book once.
     pub lines: Vec<HeldLine>,
@@ -53,14 +53,14 @@ pub struct Hold {
     pub first_answer: FirstAnswer,
 }
 
-/// Whether a hold was ended, and how. The first end is the last.
+/// Whether a hold has ended, and how. A hold ends only once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HoldState {
     /// Open: something may be outstanding.
     Held,
-    /// Ended by `BatchReleaseStock`: the deduction, repeated, is refused.
+    /// Ended by `BatchReleaseStock`: a repeat of the deduction is refused.
     Released,
-    /// Ended by `CommitStock`: the deduction, repeated, hears its first answer.
+    /// Ended by `CommitStock`: a repeat of the deduction gets its first answer.
     Committed,
 }
 
@@ -77,7 +77,7 @@ impl HoldState {
         }
     }
 
-    /// Reads the database's name; `None` where it is no state.
+    /// Parses the name in the database; `None` if it is not a state.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
@@ -97,15 +97,15 @@ impl HoldState {
 pub struct HeldLine {
     /// The book.
     pub book: BookId,
-    /// The book's version with the deduction: the age of the line among all holds of the book.
+    /// The book's version after the deduction: orders the holds of the book by age.
     pub version: i64,
     /// Copies still reserved under the hold.
     pub outstanding: i32,
-    /// Copies that the end of the hold moved; what a repeated end answers.
+    /// Copies that moved when the hold ended; a repeated end returns them again.
     pub settled: i32,
 }
 
-/// What a deduction answered when it was done.
+/// What a deduction answered the first time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FirstAnswer {
     /// `DeductStock`: the free copies that remained.
@@ -125,7 +125,7 @@ impl Hold {
         self.lines_of(|line| line.outstanding)
     }
 
-    /// What the end of the hold moved, ascending by book id.
+    /// What moved when the hold ended, ascending by book id.
     pub fn settled(&self) -> Vec<Line> {
         self.lines_of(|line| line.settled)
     }

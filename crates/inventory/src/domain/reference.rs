@@ -22,7 +22,7 @@ impl Reference {
         self.0
     }
 
-    /// The number as databases hold it; the range makes it never negative.
+    /// The number as databases hold it; its range keeps it from being negative.
     pub const fn as_i64(self) -> i64 {
         self.0.cast_signed()
     }

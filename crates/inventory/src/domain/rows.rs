@@ -14,7 +14,7 @@ use super::{Entry, Hold, HoldState, KeyRow, KeyUse, Line, Movement, Reference, S
 pub struct Rows {
     stocks: BTreeMap<BookId, Stock>,
     keys: BTreeMap<IdempotencyKey, KeyRow>,
-    /// The holds that `ReleaseStock` can reach: by what it names, then by age.
+    /// The holds that `ReleaseStock` can reach: by book and reference, then by age.
     open: BTreeMap<(BookId, Reference), BTreeMap<i64, IdempotencyKey>>,
     changes: Changes,
 }
@@ -32,7 +32,7 @@ pub struct Changes {
     pub entries: Vec<Entry>,
 }
 
-/// How a key came into [`Changes`].
+/// How a key in [`Changes`] changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     /// It did not exist before: insert it.
@@ -41,7 +41,7 @@ pub enum Change {
     Altered,
 }
 
-/// Who wrote a ledger entry, and for what; [`Entry`] tells the fields.
+/// What made a ledger entry, and for what; [`Entry`] describes the fields.
 #[derive(Debug, Clone)]
 pub(super) struct Cause {
     pub(super) at: UnixMillis,
@@ -88,7 +88,7 @@ impl Rows {
         self.keys.iter()
     }
 
-    /// What changed since it was last handed over.
+    /// What has changed since the last [`Self::take_changes`].
     pub fn changes(&self) -> &Changes {
         &self.changes
     }
@@ -98,8 +98,8 @@ impl Rows {
         mem::take(&mut self.changes)
     }
 
-    /// The open holds that `DeductStock` made of `book` for `reference`, oldest first, with what
-    /// is outstanding under each (1 and more).
+    /// The open holds that `DeductStock` made of `book` for `reference`, oldest first, with what is
+    /// outstanding under each (at least 1).
     pub(super) fn open_holds(
         &self,
         book: BookId,
@@ -140,7 +140,7 @@ impl Rows {
         });
     }
 
-    /// Remembers a key for the first time.
+    /// Records a key that was never used before.
     pub(super) fn insert_key(&mut self, key: IdempotencyKey, at: UnixMillis, used: KeyUse) {
         self.changes.keys.insert(key.clone(), Change::Born);
         self.put_key(
@@ -152,7 +152,7 @@ impl Rows {
         );
     }
 
-    /// Takes `copies` off what is outstanding in the one line of a hold of `DeductStock`.
+    /// Subtracts `copies` from what is outstanding in the one line of a `DeductStock` hold.
     pub(super) fn shrink_hold(&mut self, key: &IdempotencyKey, copies: i32) {
         self.edit_hold(key, |hold| {
             for line in &mut hold.lines {
@@ -199,9 +199,9 @@ impl Rows {
             .or_insert(Change::Altered);
     }
 
-    /// The balances after `lines` have moved; the first book that refuses is the error.
+    /// The balances after `lines` have moved; the first book that cannot move is the error.
     ///
-    /// Changes nothing, so that what consists of several lines happens as a whole or not at all.
+    /// Changes nothing, so that a move of several lines is all or nothing.
     pub(super) fn plan_move(
         &self,
         movement: Movement,
@@ -215,8 +215,7 @@ impl Rows {
     }
 }
 
-/// Where a hold stands in the index of open holds: nowhere once nothing of it is outstanding,
-/// and never where it is a batch.
+/// A hold's places in the index of open holds: none once nothing is outstanding, and none for a batch.
 fn open_places(hold: &Hold) -> Vec<((BookId, Reference), i64)> {
     let lines = if hold.is_single() {
         hold.lines.as_slice()

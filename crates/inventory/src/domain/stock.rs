@@ -42,7 +42,7 @@ impl Movement {
         }
     }
 
-    /// Reads the ledger's name; `None` where it is no movement.
+    /// Parses the name in the ledger; `None` if it is not a movement.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -72,8 +72,8 @@ impl Stock {
         }
     }
 
-    /// The balance after `movement` of `copies`; `None` where a count would become negative or
-    /// the two together would leave `i32`.
+    /// The balance after `movement` of `copies`; `None` if a count would become negative or their
+    /// sum would overflow `i32`.
     #[must_use]
     pub fn after(self, movement: Movement, copies: i32) -> Option<Self> {
         let (change_quantity, change_reserved) = movement.changes(copies);

@@ -1,4 +1,4 @@
-//! From messages to values that cannot be wrong; everything wrong with a message is named at once.
+//! Decodes messages into values that are valid by construction; all violations are reported at once.
 
 use api::inventory::v1 as wire;
 use types::{BookId, ID_MAX, IdempotencyKey, KEY_BYTES_MAX, Quantity, Violations};
@@ -96,7 +96,7 @@ pub(super) fn books(ids: &[u64]) -> Result<Vec<BookId>, Violations> {
 
 fn read_basket(prefix: &str, items: &[wire::StockItem], wrong: &mut Violations) -> Option<Basket> {
     let too_few_or_many = || format!("must have 1 to {BASKET_ITEMS_MAX} items");
-    // Counted before each is looked at: the list of what is wrong stays short.
+    // The count is checked before any item, so that the list of violations stays short.
     if items.is_empty() || items.len() > BASKET_ITEMS_MAX {
         wrong.add(format!("{prefix}items"), too_few_or_many());
         return None;

@@ -1,4 +1,4 @@
-//! From answers to messages.
+//! Encodes answers as messages.
 
 use api::Reply;
 use api::inventory::v1 as wire;
@@ -12,8 +12,8 @@ use crate::error::InventoryError;
 const WIRE_VERSIONS: i64 = 1 << 31;
 
 pub(super) fn stock(stock: &Stock) -> wire::Stock {
-    // The wire has 31 bits for a number that only ever grows: past them it starts again at 0,
-    // which still tells one version from the next.
+    // The wire has 31 bits for a number that only ever grows: past them it wraps to 0, which still
+    // tells one version from the next.
     let version = i32::try_from(stock.version.rem_euclid(WIRE_VERSIONS)).unwrap_or_default();
     wire::Stock {
         book_id: stock.book.get(),
@@ -30,7 +30,7 @@ pub(super) fn line(line: &Line) -> wire::StockItem {
     }
 }
 
-/// The answer of `DeductStock`: also its refusal for stock has something to say.
+/// The reply of `DeductStock`; a refusal for want of stock also says how many copies are free.
 pub(super) fn deducted(
     locale: Locale,
     result: Result<i32, InventoryError>,
@@ -49,7 +49,7 @@ pub(super) fn deducted(
     }
 }
 
-/// The answer of `BatchDeductStock`: its refusal for stock names the book.
+/// The reply of `BatchDeductStock`; a refusal for want of stock also names the book.
 pub(super) fn batch_deducted(
     locale: Locale,
     result: Result<Vec<Stock>, InventoryError>,
@@ -71,7 +71,7 @@ pub(super) fn batch_deducted(
     }
 }
 
-/// What `DeductBatches` answers to one batch; an error where the whole call has no answer.
+/// The reply of `DeductBatches` to one batch; an error means that the whole call has no answer.
 pub(super) fn one_of_batches(
     locale: Locale,
     result: Result<Vec<Stock>, InventoryError>,

@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 use crate::app::Inventory;
 use crate::error::InventoryError;
 
-/// The gRPC face of [`Inventory`].
+/// The gRPC front end of [`Inventory`].
 pub(crate) struct Grpc {
     inventory: Inventory,
 }

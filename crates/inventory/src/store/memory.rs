@@ -1,5 +1,5 @@
-//! The model: all rows in memory, and the rules applied to them. What the SQL stores are compared
-//! with, and what simulations run on.
+//! The model: all rows in memory, and the rules applied to them. The SQL store is compared with it,
+//! and simulations run on it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,7 +30,7 @@ struct State {
 pub struct Snapshot(State);
 
 impl MemoryStore {
-    /// No stock yet.
+    /// An empty store.
     pub fn new() -> Self {
         Self::default()
     }

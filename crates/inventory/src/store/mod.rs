@@ -1,7 +1,7 @@
-//! Where stock is kept: whole units of work, never a query a method.
+//! Where stock is kept. Each method is a whole unit of work, not a single query.
 //!
 //! [`Store`] has two implementations, held to one suite of tests: [`memory`], the model, and
-//! [`sql`], one text for all database servers.
+//! [`sql`], one SQL text for all database servers.
 
 pub mod memory;
 pub mod sql;
@@ -22,30 +22,30 @@ pub(crate) use stocks_by_book::StocksByBook;
 /// The stock of all books, its ledger and its keys.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Applies the operations one after another in one transaction; one decision each, in order.
+    /// Applies the operations one after another in one transaction; returns one decision each, in order.
     ///
-    /// Shape: any mix of operations, also several of one key or one book. Idempotent: as the
-    /// operations are by their keys. Locks: keys, then balances, each ascending.
+    /// Shape: any mix of operations, including several on one key or one book. Idempotent: as far
+    /// as each operation is, by its key. Locks: keys, then balances, each ascending.
     /// # Errors
-    /// Nothing of the batch was applied, but for [`DbError::OutcomeUnknown`].
+    /// Nothing of the batch was applied, except that [`DbError::OutcomeUnknown`] leaves this open.
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Decision>, DbError>;
 
     /// Reads the balances of `books`, in any order; books never stocked are left out.
     async fn read_stocks(&self, books: &[BookId]) -> Result<Vec<Stock>, DbError>;
 
-    /// Adds up all balances, and the ledger from where `known` ended, on one snapshot; and the ledger from there
-    /// to its entry `settled_to` by itself.
+    /// Sums all balances on one snapshot, and adds to `known` the ledger entries after it: once all
+    /// of them, once only those up to the id `settled_to`.
     async fn read_sums(&self, known: LedgerSums, settled_to: i64) -> Result<Sums, DbError>;
 
     /// Checks everything that must be true of the rows, on one snapshot. Costs a pass over the
     /// whole ledger.
     async fn read_audit(&self) -> Result<Audit, DbError>;
 
-    /// Lets go of the database; nothing is read or written after.
+    /// Closes the store; nothing is read or written afterwards.
     async fn close(&self);
 }
 
-/// The ledger added up, as far as its entry `last_entry`.
+/// The ledger, summed up to and including its entry `last_entry`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LedgerSums {
     /// The id of the last entry that is in the sums; 0 before the first.
@@ -65,12 +65,12 @@ pub struct Sums {
     pub reserved: i64,
     /// The same by the ledger.
     pub ledger: LedgerSums,
-    /// The ledger's sums as far as the entry that was asked for, and no further.
+    /// The ledger's sums up to the entry that was asked for, and no further.
     pub settled: LedgerSums,
 }
 
 impl LedgerSums {
-    /// These sums and one more entry, or several that were added up.
+    /// These sums plus one more entry, or several already summed.
     pub(crate) fn and(self, last_entry: i64, quantity: i64, reserved: i64) -> Self {
         Self {
             last_entry: self.last_entry.max(last_entry),
@@ -81,7 +81,7 @@ impl LedgerSums {
 }
 
 impl Sums {
-    /// How many copies the balances and the ledger are apart; 0 while all is well.
+    /// By how many copies the balances and the ledger differ; 0 while all is well.
     pub const fn drift(&self) -> u64 {
         let quantity = self.quantity.abs_diff(self.ledger.quantity);
         quantity.saturating_add(self.reserved.abs_diff(self.ledger.reserved))

@@ -1,9 +1,9 @@
 //! Asking a gateway about one open attempt, and writing down what it says.
 //!
-//! One round is at most a charge and a query. Where both leave the outcome unknown, the attempt
-//! stays open and the next round is put off by the timetable; `settle_leftovers` does it then. The
-//! same happens, after the lease, where the process dies in the midst of a round. Rounds may
-//! overlap: gateways are idempotent by our number, and the row is settled by compare-and-set.
+//! One round is at most a charge and a query. If both leave the outcome unknown, the attempt stays
+//! open and the timetable sets the next round, which `settle_leftovers` runs. The same happens,
+//! after the lease, if the process dies in the middle of a round. Rounds may overlap: gateways are
+//! idempotent by the attempt's number, and the row is settled by compare-and-set.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::domain::{
 };
 use crate::gateway::{ChargeAnswer, QueryAnswer, RefundAnswer};
 
-/// How soon a write that was turned away for the moment is tried again.
+/// How soon a write that failed transiently is retried.
 const WRITE_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Whether the gateway may have heard of the attempt.
@@ -42,7 +42,7 @@ impl Payments {
         });
     }
 
-    /// Does one round; lands `flight` where that settled the attempt.
+    /// Runs one round; lands `flight` if that settled the attempt.
     #[tracing::instrument(skip_all, fields(payment.no = %record.attempt.payment_no))]
     pub(super) async fn ask(&self, record: Record, round: Round, flight: Flight) {
         let settlement = match record.attempt.state {
@@ -66,7 +66,7 @@ impl Payments {
         }
     }
 
-    /// The gateway's final word on a charge; `None` where it gave none.
+    /// The gateway's final word on a charge; `None` if it gave none.
     async fn ask_charge(&self, record: &Record, round: Round) -> Option<ChargeResult> {
         if round == Round::First
             && let ChargeAnswer::Final(result) = self.charge(record).await
@@ -75,7 +75,7 @@ impl Payments {
         }
         match (self.query(record).await, round) {
             (QueryAnswer::Final(result), _) => Some(result),
-            // It may still arrive, so it cannot be called refused: charge, under the same number.
+            // The charge may still arrive, so it does not count as refused: charge again, under the same number.
             (QueryAnswer::NotSeen, Round::Again) => match self.charge(record).await {
                 ChargeAnswer::Final(result) => Some(result),
                 ChargeAnswer::Unknown { .. } => None,
@@ -84,7 +84,7 @@ impl Payments {
         }
     }
 
-    /// The gateway's final word on a refund; `None` where it gave none.
+    /// The gateway's final word on a refund; `None` if it gave none.
     async fn ask_refund(&self, record: &Record) -> Option<RefundResult> {
         match self.refund_charge(record).await {
             RefundAnswer::Final(result) => Some(result),
@@ -112,12 +112,12 @@ impl Payments {
         })
     }
 
-    /// Writes the gateway's word down; answers the record as it stands then, where it is known.
+    /// Records the gateway's final word; returns the resulting record, if it is known.
     async fn settle(&self, op: Op) -> Option<Record> {
         let settled = match self.write_persistently(&op).await {
             Ok(settled) => settled,
             Err(error) => {
-                // The attempt stays open, and the gateway will say the same when its lease is over.
+                // The attempt stays open; when its lease is over the gateway is asked again, and says the same.
                 tracing::warn!(%error, "a settlement could not be written down");
                 return None;
             }
@@ -137,7 +137,7 @@ impl Payments {
         }
     }
 
-    /// Submits a settlement, and again while the store turns it away, as long as the lease lasts.
+    /// Submits a settlement, and retries transient failures as long as the lease lasts.
     async fn write_persistently(&self, op: &Op) -> Result<Settled, WriteError> {
         let deadline = Deadline::after(self.timetable.lease());
         loop {
@@ -150,7 +150,7 @@ impl Payments {
         }
     }
 
-    /// Moves the next round to its place in the timetable. Failing that, the lease runs out.
+    /// Schedules the next round by the timetable. If that fails, the round comes when the lease runs out.
     async fn put_off(&self, record: &Record) {
         let (order_id, payment_no) = names_of(record);
         let Some(seen) = record.attempt.next_check_at else {
@@ -172,8 +172,8 @@ impl Payments {
     }
 }
 
-/// Whether a write that failed so may succeed a moment later. Settlements are idempotent, so an
-/// unknown outcome is no reason to stop.
+/// Whether a write that failed with `error` may succeed a moment later. Settlements are idempotent,
+/// so an unknown outcome is no reason to stop.
 fn passes_by_itself(error: &WriteError) -> bool {
     match error {
         WriteError::Overloaded

@@ -1,4 +1,4 @@
-//! The three calls to a gateway: each cut off at the limit, counted, and an unknown outcome logged.
+//! The three calls to a gateway: each has a timeout and is counted, and an unknown outcome is logged.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -63,14 +63,14 @@ impl Payments {
         answer
     }
 
-    /// Calls the attempt's gateway; an error is why nobody knows what came of it.
+    /// Calls the attempt's gateway; an error says why the outcome is unknown.
     async fn call<T, F: Future<Output = T>>(
         &self,
         record: &Record,
         call: impl FnOnce(Arc<dyn PaymentGateway>) -> F,
     ) -> Result<T, String> {
         let method = &record.attempt.method;
-        // An attempt of an earlier configuration: it stays open until its gateway is back.
+        // An attempt from an earlier configuration stays open until its gateway is configured again.
         let gateway = self
             .gateways
             .find(method)

@@ -6,10 +6,10 @@ use crate::domain::Payment;
 use crate::error::PaymentError;
 
 impl Payments {
-    /// What callers may know about an order's money.
+    /// The payment of an order, as callers see it.
     ///
     /// # Errors
-    /// `Refused` where nobody ever tried to pay.
+    /// `Refused` if nobody ever tried to pay.
     pub(crate) async fn find_payment(
         &self,
         order_id: OrderId,

@@ -8,16 +8,17 @@ use types::PaymentNo;
 
 use crate::domain::Record;
 
-/// How the attempt ended; cancelled where whoever asked about it gave up.
+/// How the attempt ended; cancelled if the round that asked about it gave up.
 pub(super) type News = Shared<oneshot::Receiver<Record>>;
 
-/// The attempts that this process is asking a gateway about, so that all who wait for one hear its
-/// end at once. An accelerator: who finds no flight here reads the row, which is the truth.
+/// The attempts that this process is asking a gateway about, so that all who wait for one learn at
+/// once how it ended. Only an accelerator: whoever finds no flight here reads the row, which is
+/// authoritative.
 #[derive(Default)]
 pub(super) struct Flights(Arc<Mutex<HashMap<PaymentNo, News>>>);
 
 impl Flights {
-    /// Lists an attempt until the flight is dropped.
+    /// Registers an attempt until the flight is dropped.
     pub(super) fn depart(&self, payment_no: &PaymentNo) -> Flight {
         let (landing, landed) = oneshot::channel();
         let news = landed.shared();
@@ -30,7 +31,7 @@ impl Flights {
         }
     }
 
-    /// Where the end of the attempt will be told; `None` where nobody here asks about it.
+    /// Resolves when the attempt ends; `None` if this process is not asking about it.
     pub(super) fn listen(&self, payment_no: &PaymentNo) -> Option<News> {
         self.lock().get(payment_no).cloned()
     }
@@ -40,7 +41,7 @@ impl Flights {
     }
 }
 
-/// One attempt on its way. Dropped without having landed, it leaves its listeners to the row.
+/// One attempt in flight. If it is dropped without landing, its listeners fall back to the row.
 pub(super) struct Flight {
     flights: Flights,
     payment_no: PaymentNo,
@@ -52,7 +53,7 @@ impl Flight {
     /// Tells all listeners how the attempt ended.
     pub(super) fn land(mut self, record: Record) {
         if let Some(landing) = self.landing.take() {
-            // Nobody listens where nobody asked meanwhile.
+            // It does not matter whether anybody was listening.
             drop(landing.send(record));
         }
     }
@@ -61,7 +62,7 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         let mut flights = self.flights.lock();
-        // A worker may have taken the attempt up again meanwhile: that flight stays.
+        // A worker may have registered a newer flight for the attempt: that one stays.
         if flights
             .get(&self.payment_no)
             .is_some_and(|news| news.ptr_eq(&self.news))

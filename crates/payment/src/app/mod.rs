@@ -35,7 +35,7 @@ use settle_leftovers::{LEFTOVERS_AT_ONCE, LEFTOVERS_EVERY};
 /// How often the metrics page gets new figures.
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
-/// The service behind its gRPC face.
+/// The service behind its gRPC front end.
 pub(crate) struct Payments {
     store: Arc<dyn Store>,
     reader: Reader<RecordsByOrder>,
@@ -47,14 +47,14 @@ pub(crate) struct Payments {
     tasks: Tasks,
     /// The attempts that this process is asking a gateway about.
     flights: Flights,
-    /// Rung whenever this process added to the feed.
+    /// Rung whenever this process appends to the feed.
     feed_bell: Notify,
     /// Bounds how many leftovers are asked about at once.
     leftovers: Arc<Semaphore>,
 }
 
 impl Payments {
-    /// Makes the service and starts its workers on `tasks`.
+    /// Creates the service and starts its workers on `tasks`.
     pub(crate) fn start(
         store: Arc<dyn Store>,
         gateways: Gateways,
@@ -86,7 +86,7 @@ impl Payments {
         self.gateways.find(method).is_some()
     }
 
-    /// Applies what waits to be written, and takes no more.
+    /// Drains pending writes and reads, and accepts no more.
     pub(crate) async fn close(&self) {
         self.writer.close().await;
         self.reader.close().await;
@@ -107,7 +107,7 @@ impl Payments {
             });
     }
 
-    /// Hands an operation to the writer; `read` takes the one answer that belongs to it.
+    /// Submits an operation to the writer; `read` extracts the kind of outcome that belongs to it.
     async fn submit<T>(
         &self,
         op: Op,

@@ -9,7 +9,7 @@ use super::ask::Round;
 use crate::domain::{AttemptState, BeginPay, Method, Op, Outcome, PayBegun, Payment, ThirdPartyNo};
 use crate::error::PaymentError;
 
-/// A wish to pay, checked.
+/// A request to pay, checked.
 #[derive(Debug, Clone)]
 pub(crate) struct PayRequest {
     pub(crate) order_id: OrderId,
@@ -20,29 +20,29 @@ pub(crate) struct PayRequest {
 /// The order is paid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PayAnswer {
-    /// Whether it was paid before, or by somebody who asked for something else.
+    /// Whether it was paid before, or by a concurrent request for another amount or method.
     pub(crate) already: bool,
     pub(crate) payment_no: PaymentNo,
     pub(crate) third_party_no: Option<ThirdPartyNo>,
 }
 
 impl Payments {
-    /// Charges an order, once, however many ask at once and however often.
+    /// Charges an order once, however many callers ask and however often.
     ///
-    /// Whoever comes first opens an attempt, and a task of its own asks the gateway; then he waits
-    /// like everybody else who comes while the attempt is open, and all hear the same. One who
-    /// asked for another amount hears "already paid" where that attempt succeeds, and tries his
-    /// own where it fails.
+    /// The first caller opens an attempt, and a task of its own asks the gateway. Everybody who
+    /// comes while the attempt is open waits for it, like the first caller, and gets the same
+    /// result. A caller who asked for another amount or method gets "already paid" if that attempt
+    /// succeeds, and opens one of its own if it is refused.
     ///
     /// # Errors
-    /// `Refused` by the gateway, or because the order was refunded; `StillOpen` where the caller's
-    /// deadline passed first: the attempt is settled without him.
+    /// `Refused` by the gateway, or because the order was refunded; `StillOpen` if the caller's
+    /// deadline passed first: the attempt is settled without the caller.
     pub(crate) async fn pay(
         self: &Arc<Self>,
         request: &PayRequest,
         deadline: Deadline,
     ) -> Result<PayAnswer, PaymentError> {
-        // Each turn but the last waits for another's attempt, within the deadline.
+        // Each pass but the last waits for another caller's attempt, within the deadline.
         loop {
             let (begun, is_ours) = match self.begin_pay(request, deadline).await? {
                 PayBegun::Started(record) => (record, true),
@@ -75,8 +75,8 @@ impl Payments {
 
     /// Opens an attempt, or finds the one that stands in its way.
     ///
-    /// A task of its own: a caller that goes away between the attempt's row and the question to
-    /// the gateway would leave the one without the other.
+    /// Runs in a task of its own: a caller that goes away between writing the attempt's row and
+    /// asking the gateway would leave the one without the other.
     async fn begin_pay(
         self: &Arc<Self>,
         request: &PayRequest,

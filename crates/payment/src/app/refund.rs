@@ -8,7 +8,7 @@ use super::ask::Round;
 use crate::domain::{AttemptState, BeginRefund, Op, Outcome, RefundBegun};
 use crate::error::PaymentError;
 
-/// What became of a wish for a refund.
+/// What became of a request for a refund.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum RefundAnswer {
     /// The money went back, now.
@@ -18,11 +18,11 @@ pub(crate) enum RefundAnswer {
 }
 
 impl Payments {
-    /// Gives an order's money back, once; all who ask while the refund is under way hear the same.
+    /// Gives an order's money back, once; all who ask while the refund is under way get the same result.
     ///
     /// # Errors
-    /// `Refused` where there is nothing to give back, or by the gateway; `StillOpen` where the
-    /// caller's deadline passed first: the refund is settled without him.
+    /// `Refused` if there is nothing to give back, or by the gateway; `StillOpen` if the caller's
+    /// deadline passed first: the refund is settled without the caller.
     pub(crate) async fn refund(
         self: &Arc<Self>,
         order_id: OrderId,
@@ -49,7 +49,7 @@ impl Payments {
         }
     }
 
-    /// Opens the refund, or finds what stands in its way. A task of its own, as for a charge.
+    /// Opens the refund, or finds what stands in its way. Runs in a task of its own, as for a charge.
     async fn begin_refund(
         self: &Arc<Self>,
         order_id: OrderId,

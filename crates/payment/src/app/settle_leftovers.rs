@@ -39,7 +39,7 @@ impl Payments {
         }
     }
 
-    /// Takes the attempt for one lease; `None` where another was quicker.
+    /// Claims the attempt for one lease; `None` if another worker was quicker.
     async fn claim(&self, record: &Record) -> Option<Record> {
         let lease = self.timetable.lease();
         let op = Op::Reschedule(Reschedule {

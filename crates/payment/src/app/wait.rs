@@ -8,14 +8,14 @@ use super::Payments;
 use crate::domain::{AttemptState, Record};
 use crate::error::PaymentError;
 
-/// How often the row of an attempt is read that another process asks about.
+/// How often to poll the row of an attempt that another process is asking about.
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
 impl Payments {
-    /// Waits until the record's attempt has left the state it is in; answers the record then, and
-    /// how far the attempt has come.
+    /// Waits until the record's attempt has left its current state; returns the record then, and
+    /// the attempt's new state.
     ///
-    /// Changes nothing: whoever waits may go away at any moment.
+    /// Changes nothing, so it may be cancelled at any moment.
     ///
     /// # Errors
     /// `StillOpen` at the deadline.
@@ -43,7 +43,7 @@ impl Payments {
                 landed
             } else {
                 platform::clock::pause(poll_after).await;
-                // At once the first time, as the flight may just have landed.
+                // The first read is immediate, as the flight may just have landed.
                 poll_after = POLL_EVERY;
                 self.read_again(&begun, deadline).await?
             };
@@ -54,12 +54,12 @@ impl Payments {
         }
     }
 
-    /// The end of an attempt that this process asks about; `None` where it does not, or gave up.
+    /// The end of an attempt that this process is asking about; `None` if it is not, or gave up.
     async fn hear(&self, payment_no: &PaymentNo) -> Option<Record> {
         self.flights.listen(payment_no)?.await.ok()
     }
 
-    /// One query for all who wait: there may be many, for a gateway that hangs.
+    /// Reads the row in one query for all who wait: there may be many while a gateway hangs.
     async fn read_again(&self, begun: &Record, deadline: Deadline) -> Result<Record, PaymentError> {
         let order_id = begun.payment.order_id;
         let record = self.reader.find(order_id, deadline).await?;

@@ -11,18 +11,18 @@ use crate::domain::Event;
 /// How many events are read at once.
 const PAGE_LEN: u32 = 256;
 
-/// How long the feed is left alone after a page that took all there was: payments that are settled
-/// together come together then.
+/// How long to wait after a page that reached the end of the feed, so that payments settled
+/// together arrive together.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// How often the feed is read for events that other processes added.
 const POLL_EVERY: Duration = Duration::from_millis(200);
 
 impl Payments {
-    /// The feed after the event `after`: what there is, then what comes, without an end.
+    /// The feed after the event `after`: what is there, then what is added, without end.
     ///
-    /// In order and without a gap; the next caller with the last id seen goes on exactly there.
-    /// Ends when the service drains, and after an error of the store.
+    /// In order and without a gap; a later call with the last id seen resumes exactly there. Ends
+    /// when the service drains, and after an error of the store.
     pub(crate) fn watch_payments(
         self: &Arc<Self>,
         after: u64,
@@ -47,7 +47,7 @@ impl Payments {
 struct FeedReader {
     payments: Arc<Payments>,
     after: u64,
-    /// Whether all there was has been read a moment ago.
+    /// Whether the last page reached the end of the feed.
     at_end: bool,
     failed: bool,
 }
@@ -62,7 +62,7 @@ impl FeedReader {
             draining.run_until_cancelled(gather).await;
         }
         while !self.failed && !draining.is_cancelled() {
-            // Before reading: a bell that rings from here on wakes the wait below.
+            // Created before reading, so that a bell rung from here on ends the wait below.
             let rung = payments.feed_bell.notified();
             match self.read_page().await {
                 Ok(page) if page.is_empty() => {
@@ -86,8 +86,7 @@ impl FeedReader {
             .await?;
         let whole = gapless_len(self.after, &page);
         if whole < page.len() {
-            // The store promises that this cannot be. Should it break the promise, waiting is the
-            // one answer that loses nothing.
+            // The store rules this out. Should it happen all the same, only waiting loses nothing.
             tracing::error!(after = self.after, "the payment feed has a gap");
             page.truncate(whole);
         }
@@ -97,7 +96,8 @@ impl FeedReader {
     }
 }
 
-/// Waits until there may be more to read: until the bell was rung, or others had their time.
+/// Waits until there may be more to read: until the bell rings, or it is time to look for other
+/// processes' events.
 async fn wait(rung: Notified<'_>) {
     tokio::select! {
         biased;

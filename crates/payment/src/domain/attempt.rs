@@ -18,12 +18,12 @@ pub struct Attempt {
     pub method: Method,
     /// How far it has come.
     pub state: AttemptState,
-    /// When somebody asks the gateway again; there exactly while the attempt is open. Whoever
+    /// When the gateway is to be asked again; present exactly while the attempt is open. Whoever
     /// works on the attempt keeps this ahead of the clock, so it is also the worker's lease.
     pub next_check_at: Option<UnixMillis>,
     /// When it began.
     pub created_at: UnixMillis,
-    /// When its state last moved; rescheduling a check is no move.
+    /// When its state last changed; rescheduling a check does not count.
     pub updated_at: UnixMillis,
 }
 
@@ -53,7 +53,7 @@ impl Attempt {
 pub enum AttemptState {
     /// 1: the gateway is being asked to charge; whether it did is not known.
     Charging,
-    /// 2: the money is ours.
+    /// 2: the money was captured.
     Charged,
     /// 3: the gateway refused; the end of this attempt.
     Refused,
@@ -84,7 +84,7 @@ impl AttemptState {
         }
     }
 
-    /// Reads the number; `None` where it is no state.
+    /// Parses the number; `None` if it is not a state.
     pub fn from_number(number: i64) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -93,8 +93,8 @@ impl AttemptState {
 
     /// What the payment is while its last attempt is in this state.
     ///
-    /// A payment whose refund is under way is still PAID: until the gateway has spoken, the money
-    /// is ours.
+    /// A payment whose refund is under way is still PAID: until the gateway confirms the refund,
+    /// the money has not gone back.
     pub const fn status(self) -> PaymentStatus {
         match self {
             Self::Charging => PaymentStatus::Pending,
@@ -115,7 +115,7 @@ impl AttemptState {
             (self, next),
             (Self::Charging, Self::Charged | Self::Refused)
                 | (Self::Charged, Self::Refunding)
-                // A gateway may refuse a refund: then the money stays with us.
+                // A gateway may refuse a refund: then the charge stands.
                 | (Self::Refunding, Self::Refunded | Self::Charged)
         )
     }

@@ -1,6 +1,6 @@
 use types::{Fen, OrderId, PaymentNo, PaymentStatus, UnixMillis};
 
-/// One settled change of a payment, as the feed tells it.
+/// One settled change of a payment, as the feed reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Its place in the feed: 1, 2, 3 … without a gap.

@@ -2,7 +2,7 @@ use types::{Fen, OrderId, PaymentNo, RefundNo, UnixMillis};
 
 use super::{AttemptState, Method, Payment, Record, ThirdPartyNo};
 
-/// One change that is asked for; [`Rows::apply`](super::Rows::apply) decides it.
+/// One requested change; [`Rows::apply`](super::Rows::apply) decides it.
 ///
 /// Each may be applied again after an unknown outcome: the second time changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Op {
     BeginRefund(BeginRefund),
     /// Writes down what the gateway said to a refund; answered by [`Outcome::Settled`].
     SettleRefund(SettleRefund),
-    /// Claims or puts off the next question; answered by [`Outcome::Rescheduled`].
+    /// Claims or postpones the next check of an open attempt; answered by [`Outcome::Rescheduled`].
     Reschedule(Reschedule),
 }
 
@@ -48,7 +48,7 @@ impl Op {
     }
 }
 
-/// Opens an attempt to charge `amount`, unless the order is being paid or was.
+/// Opens an attempt to charge `amount`, unless the order is being paid or has been.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BeginPay {
     /// The order to pay.
@@ -63,7 +63,7 @@ pub struct BeginPay {
     pub payment_no: PaymentNo,
     /// Now.
     pub now: UnixMillis,
-    /// When another may take the attempt up, should its beginner die.
+    /// When another worker may take the attempt over, should the one that began it die.
     pub check_at: UnixMillis,
 }
 
@@ -80,10 +80,10 @@ pub struct SettleCharge {
     pub now: UnixMillis,
 }
 
-/// A gateway's final word on a charge. An unknown outcome is none, and cannot be written down.
+/// A gateway's final word on a charge. An unknown outcome is not one, and cannot be expressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargeResult {
-    /// The money is ours.
+    /// The money was captured.
     Charged {
         /// The gateway's number of the charge.
         third_party_no: ThirdPartyNo,
@@ -99,7 +99,7 @@ pub struct BeginRefund {
     pub order_id: OrderId,
     /// Now.
     pub now: UnixMillis,
-    /// When another may take the refund up, should its beginner die.
+    /// When another worker may take the refund over, should the one that began it die.
     pub check_at: UnixMillis,
 }
 
@@ -121,21 +121,21 @@ pub struct SettleRefund {
 pub enum RefundResult {
     /// The money went back.
     Refunded,
-    /// The money stays with us.
+    /// The charge stands.
     Refused,
 }
 
-/// Moves the next question about an open attempt from `seen` to `next`: a compare-and-set, so of
-/// several who see the same attempt due exactly one takes it.
+/// Moves the next check of an open attempt from `seen` to `next`: a compare-and-set, so of several
+/// workers that see the same attempt due exactly one claims it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reschedule {
     /// The order of the attempt.
     pub order_id: OrderId,
     /// The attempt.
     pub payment_no: PaymentNo,
-    /// When the question was due as the caller read it.
+    /// When the check was due, as the caller read it.
     pub seen: UnixMillis,
-    /// When it is due from now on.
+    /// When it is due instead.
     pub next: UnixMillis,
 }
 
@@ -152,14 +152,14 @@ pub enum Outcome {
     Rescheduled(Rescheduled),
 }
 
-/// What a wish to pay met.
+/// What a request to pay led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PayBegun {
-    /// An attempt of the caller's own: whoever hears this must ask the gateway.
+    /// The caller's own attempt is open: whoever gets this must ask the gateway.
     Started(Record),
     /// Somebody else's attempt is under way: wait for it.
     InFlight(Record),
-    /// The attempt of this very number has been refused meanwhile; nothing changed.
+    /// The attempt with this very number has been refused meanwhile; nothing changed.
     RefusedBefore,
     /// The order is paid; nothing changed.
     AlreadyPaid(Payment),
@@ -167,14 +167,14 @@ pub enum PayBegun {
     Refunded,
 }
 
-/// What a wish for a refund met.
+/// What a request for a refund led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefundBegun {
-    /// A refund of the caller's own: whoever hears this must ask the gateway.
+    /// The caller's own refund is open: whoever gets this must ask the gateway.
     Started(Record),
     /// Somebody else's refund is under way: wait for it.
     InFlight(Record),
-    /// The order never saw a payment.
+    /// No payment was ever begun for the order.
     NotFound,
     /// Nothing to give back.
     NotRefundable {
@@ -183,29 +183,29 @@ pub enum RefundBegun {
     },
 }
 
-/// What a gateway's word met.
+/// What recording a gateway's final word led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Settled {
-    /// It was news, and is written down.
+    /// It was new, and has been recorded.
     Moved(Record),
-    /// The attempt was settled before; it stands as it stood.
+    /// The attempt was settled before; nothing changed.
     Stands(Record),
-    /// No such attempt is the order's last one; nothing changed.
+    /// The attempt is not the order's last one; nothing changed.
     Superseded,
 }
 
-/// What a compare-and-set of the next question met.
+/// What a [`Reschedule`] led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rescheduled {
-    /// The question is the caller's, until `next`.
+    /// The check is the caller's until `next`.
     Won(Record),
-    /// It moved meanwhile, or has been answered.
+    /// The check was moved meanwhile, or the attempt is settled.
     Lost,
 }
 
 impl Settled {
-    /// Whether the gateway had given another final word before: a promise broken, and money that
-    /// may have moved without a row to tell of it. For a person to look at.
+    /// Whether the gateway contradicts its earlier final word: a broken promise, and money that may
+    /// have moved without a row to show it. An operator has to look into it.
     pub fn contradicts(&self, op: &Op) -> bool {
         let before = match self {
             Self::Moved(_) => return false,

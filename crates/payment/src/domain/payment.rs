@@ -4,7 +4,7 @@ use types::{Fen, OrderId, PaymentNo, PaymentStatus, RefundNo, UnixMillis};
 
 use super::{Attempt, AttemptState};
 
-/// What callers see of an order's money: one row an order, telling of its last attempt.
+/// What callers see of an order's money: one row per order, describing its last attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
     /// The row's id.
@@ -21,7 +21,7 @@ pub struct Payment {
     pub method: Method,
     /// The gateway's own number, once it has charged.
     pub third_party_no: Option<ThirdPartyNo>,
-    /// When the order was first tried to be paid.
+    /// When the first attempt to pay the order began.
     pub created_at: UnixMillis,
     /// When the row last changed.
     pub updated_at: UnixMillis,
@@ -44,7 +44,7 @@ impl Record {
 
     /// How far the attempt `payment_no` has come.
     ///
-    /// An attempt that is no longer the last one was refused: nothing else lets another begin.
+    /// An attempt that is no longer the last one was refused: only a refusal lets another begin.
     pub fn state_of(&self, payment_no: &PaymentNo) -> AttemptState {
         if self.attempt.payment_no == *payment_no {
             self.attempt.state
@@ -93,7 +93,7 @@ impl ThirdPartyNo {
         is_visible(number, THIRD_PARTY_NO_CHARS_MAX).then(|| Self(number.into()))
     }
 
-    /// The number that the mock gateway gives: `MOCK` + ours, 36 characters at the most.
+    /// The number that the mock gateway gives: `MOCK` and the payment number, at most 36 characters.
     pub fn mock(payment_no: &PaymentNo) -> Self {
         Self(format!("MOCK{payment_no}").into())
     }

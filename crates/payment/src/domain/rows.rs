@@ -9,7 +9,7 @@ use super::{
     SettleRefund, Settled,
 };
 
-/// The rows that a batch of operations touches, and what the batch changed about them.
+/// The rows that a batch of operations touches, and what the batch changed in them.
 ///
 /// A store loads them, applies its operations one after another, and writes the [`Changes`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,11 +22,11 @@ pub struct Rows {
 /// What a store has to write: each row once, however often the batch changed it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Payments that are new or tell something else now.
+    /// Payments that are new or have changed.
     pub payments: BTreeMap<OrderId, Change<Payment>>,
-    /// Attempts that began or have come further.
+    /// Attempts that are new or have changed.
     pub attempts: BTreeMap<PaymentNo, Change<Attempt>>,
-    /// What the feed gains, in order.
+    /// The events to append to the feed, in order.
     pub events: Vec<Event>,
 }
 
@@ -76,7 +76,7 @@ impl Rows {
 
     /// Decides one operation and changes the rows accordingly.
     ///
-    /// A refusal changes nothing, so it never harms the operations beside it.
+    /// A refusal changes nothing, so it never affects the other operations of the batch.
     pub fn apply(&mut self, op: &Op) -> Outcome {
         match op {
             Op::BeginPay(op) => Outcome::PayBegun(self.begin_pay(op)),
@@ -222,14 +222,14 @@ impl Rows {
         Rescheduled::Won(record)
     }
 
-    /// The record of the order, where `payment_no` is its last attempt. Any other attempt of the
-    /// order has ended long ago.
+    /// The record of the order, if `payment_no` is its last attempt. Any other attempt of the order
+    /// has already ended.
     fn last_attempt(&self, order_id: OrderId, payment_no: &PaymentNo) -> Option<Record> {
         let record = self.records.get(&order_id)?;
         (record.attempt.payment_no == *payment_no).then(|| record.clone())
     }
 
-    /// Brings the payment in line with its attempt and tells the feed, in one step.
+    /// Brings the payment in line with its attempt and appends the event to the feed, in one step.
     fn settle(&mut self, mut record: Record, now: UnixMillis) -> Settled {
         record.payment.status = record.attempt.state.status();
         record.payment.updated_at = now;
@@ -246,7 +246,7 @@ impl Rows {
         Settled::Moved(record)
     }
 
-    /// Keeps a record, and what of it has to be written.
+    /// Stores a record and notes which of its rows have to be written.
     fn keep(&mut self, record: &Record) {
         let Record { payment, attempt } = record;
         let before = self.records.insert(payment.order_id, record.clone());
@@ -270,7 +270,7 @@ impl Rows {
     }
 }
 
-/// Notes that a row is `now` what it was not `before`.
+/// Notes a row that changed from `before` to `now`; does nothing if they are equal.
 fn note<K: Ord, R: Clone + PartialEq>(
     changes: &mut BTreeMap<K, Change<R>>,
     key: K,

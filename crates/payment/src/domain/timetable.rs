@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use types::UnixMillis;
 
-/// The shortest and the longest wait between two questions about one attempt.
+/// The shortest and the longest wait between two checks of one attempt.
 const WAIT_MIN: Duration = Duration::from_millis(200);
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
@@ -26,17 +26,17 @@ impl Timetable {
         self.gateway_timeout
     }
 
-    /// How long whoever takes up an attempt has it for himself: a round is at most two calls, a
-    /// charge and a query. Somebody who died is followed by another this long after.
+    /// How long a worker has an attempt to itself: a round is at most two calls, a charge and a
+    /// query. A worker that died is replaced after this long.
     pub fn lease(self) -> Duration {
         self.gateway_timeout
             .saturating_mul(2)
             .saturating_add(LEASE_SLACK)
     }
 
-    /// The next question about an attempt that has been open since `opened_at`: after a quarter
-    /// of the time it has been open, so that a short doubt ends soon and a gateway that is down
-    /// for hours is not pestered.
+    /// When to check next on an attempt that has been open since `opened_at`: after a quarter of
+    /// the time it has been open, so that a brief doubt ends soon and a gateway that is down for
+    /// hours is not pestered.
     pub fn next_check(self, opened_at: UnixMillis, now: UnixMillis) -> UnixMillis {
         let wait = now.since(opened_at).checked_div(4).unwrap_or(WAIT_MIN);
         now.plus(wait.clamp(WAIT_MIN, WAIT_MAX))

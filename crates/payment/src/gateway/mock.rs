@@ -17,7 +17,7 @@ use crate::domain::{ChargeResult, RefundResult, ThirdPartyNo};
 pub struct MockConfig {
     /// The share of payment numbers whose charge succeeds.
     pub success_rate: Rate,
-    /// Turns the same payment numbers into other luck.
+    /// Gives the same payment numbers different luck.
     pub seed: u64,
     /// How long every answer takes.
     #[serde(with = "platform::config::human_duration")]
@@ -49,7 +49,7 @@ impl MockGateway {
         hash.update(self.config.seed.to_be_bytes());
         hash.update(payment_no.as_str().as_bytes());
         let digest: [u8; 32] = hash.finalize().into();
-        // Rolls of their own, so that one rate does not shift what another one decides.
+        // A roll for each rate, so that one rate does not shift what another decides.
         let [success, hang, lose, _] = rolls(digest);
         let result = if self.config.success_rate.holds(success) {
             ChargeResult::Charged {
@@ -126,7 +126,7 @@ mod tests {
         PaymentNo::generate(UnixMillis::new(1_795_355_045_000), serial)
     }
 
-    /// How many of 10,000 payment numbers `counts`.
+    /// How many of 10,000 payment numbers `counts` accepts.
     fn share(counts: impl Fn(&PaymentNo) -> bool) -> usize {
         (0..10_000)
             .filter(|serial| counts(&number(*serial)))

@@ -1,4 +1,4 @@
-//! The edge to whoever moves the money: one interface for the mock and for a real gateway.
+//! The boundary to whoever moves the money: one interface for the mock and for a real gateway.
 //!
 //! A gateway's answer is one of three in the type system: done, refused, unknown. Only the first
 //! two can be written down; unknown is asked about again.
@@ -16,17 +16,17 @@ pub use mock::{MockConfig, MockGateway};
 pub use rate::Rate;
 pub use registry::Gateways;
 
-/// Somebody who moves money at our word.
+/// Somebody who moves money on the service's behalf.
 ///
 /// What every implementation promises, and what the rest of this crate rests on:
 ///
-/// - each call is idempotent by our number: the same number again moves no more money and hears
-///   the first answer;
+/// - each call is idempotent by its `payment_no` or `refund_no`: the same number again moves no
+///   more money and gets the first answer;
 /// - a final answer never changes, whoever asks and however late;
 /// - whatever is not certain is `Unknown`: a timeout, a broken connection, an answer that cannot
 ///   be read, a status nobody has heard of. Never `Refused`.
 ///
-/// Calls may be cut off at any await: the caller sets the limit.
+/// Calls may be cancelled at any await: the caller sets the timeout.
 #[async_trait]
 pub trait PaymentGateway: Send + Sync + 'static {
     /// Charges an order. Idempotent by `payment_no`.
@@ -42,7 +42,7 @@ pub trait PaymentGateway: Send + Sync + 'static {
 /// A charge to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChargeRequest {
-    /// Our number, and the gateway's idempotency key.
+    /// The attempt's number, and the gateway's idempotency key.
     pub payment_no: PaymentNo,
     /// What is paid for.
     pub order_id: OrderId,
@@ -53,9 +53,9 @@ pub struct ChargeRequest {
 /// A charge to give back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefundRequest {
-    /// Our number of the refund, and the gateway's idempotency key.
+    /// The refund's number, and the gateway's idempotency key.
     pub refund_no: RefundNo,
-    /// Our number of the charge.
+    /// The number of the attempt that was charged.
     pub payment_no: PaymentNo,
     /// The gateway's number of the charge.
     pub third_party_no: Option<ThirdPartyNo>,
@@ -80,8 +80,8 @@ pub enum ChargeAnswer {
 pub enum QueryAnswer {
     /// Settled, for ever.
     Final(ChargeResult),
-    /// The charge has not arrived. It still may, so it is not refused: charging again under the
-    /// same number is what makes it certain.
+    /// The charge has not arrived. It still may, so it does not count as refused: charging again
+    /// under the same number settles it.
     NotSeen,
     /// Nobody knows yet.
     Unknown {

@@ -28,7 +28,7 @@ impl Rate {
     }
 }
 
-/// What is no rate.
+/// The error for a value that is not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be between 0 and 1, with at most {DECIMALS_MAX} decimals")]
 pub struct NotARate;

@@ -14,7 +14,7 @@ impl Gateways {
         Self::default()
     }
 
-    /// Adds `gateway` under `method`; one of that name that was there before is replaced.
+    /// Adds `gateway` under `method`, replacing any other of that name.
     #[must_use]
     pub fn with(mut self, method: Method, gateway: Arc<dyn PaymentGateway>) -> Self {
         self.0.insert(method, gateway);

@@ -10,7 +10,7 @@ use types::{OrderId, UnixMillis};
 use super::{Measures, Store};
 use crate::domain::{Event, Op, Outcome, Record, Rows};
 
-/// The store as the rules alone would have it: the model that the SQL store is compared with.
+/// The rules applied to rows in memory: the model that the SQL store is compared with.
 ///
 /// Everything lives in memory and is gone with the value; share it by `Arc` to outlive a service.
 #[derive(Debug)]
@@ -25,8 +25,7 @@ struct State {
     next_serial: u64,
 }
 
-/// The payments and the feed that a [`MemoryStore`] held at one moment; the serials that it handed out are
-/// no part of it.
+/// The payments and the feed that a [`MemoryStore`] held at one moment, without the serials that it handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     rows: Rows,
@@ -112,7 +111,7 @@ impl Store for MemoryStore {
     async fn list_events(&self, after: u64, limit: u32) -> Result<Vec<Event>, DbError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let state = self.lock();
-        // Ids count from 1 without a gap, so event n stands at n - 1.
+        // Ids count from 1 without a gap, so event n is at index n - 1.
         let skipped = usize::try_from(after).unwrap_or(usize::MAX);
         Ok(state
             .events

@@ -27,15 +27,13 @@ pub use sql::SqlStore;
 #[async_trait]
 pub trait Store: IdSource {
     /// Applies a batch in its order and in one transaction: all of it, or, on an error, nothing.
-    /// Answers one outcome an operation.
+    /// Returns one outcome per operation.
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError>;
 
-    /// What is known about the money of these orders, which are different; those that nobody ever
-    /// tried to pay are left out.
+    /// The records of these orders, which are distinct; those that nobody ever tried to pay are left out.
     async fn find_records(&self, orders: &[OrderId]) -> Result<Vec<Record>, DbError>;
 
-    /// Open attempts about which the gateway is to be asked again by `now`, the most overdue
-    /// first, at most `limit`.
+    /// Open attempts whose next check is due by `now`, the most overdue first, at most `limit`.
     async fn list_due(&self, now: UnixMillis, limit: u32) -> Result<Vec<Record>, DbError>;
 
     /// The feed after the event `after`, in order, at most `limit` events.
@@ -44,11 +42,11 @@ pub trait Store: IdSource {
     /// The figures for the metrics page.
     async fn measure(&self) -> Result<Measures, DbError>;
 
-    /// Lets go of files and connections, once everything that runs has ended.
+    /// Closes files and connections, once everything that runs has ended.
     async fn close(&self);
 }
 
-/// How much there is of what operators watch.
+/// The figures that operators watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Measures {
     /// Attempts that wait for the gateway's word.

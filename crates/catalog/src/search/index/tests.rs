@@ -1,5 +1,5 @@
-//! Proves what is found and in which order: by tables of real titles, and by random changes held
-//! against a search that reads every title.
+//! Proves what is found and in which order: by tables of real titles, and by random changes
+//! compared with a search that reads every title.
 
 use std::collections::BTreeMap;
 

@@ -41,7 +41,7 @@ WHERE id = ?";
 
 const CLEAR_ISBN: &str = "UPDATE books SET isbn = NULL, isbn_key = NULL WHERE id = ?";
 
-/// Ids read at a time in search of a free one.
+/// How many ids are read at a time when looking for a free one.
 const IDS_PAGE_LEN: u32 = 512;
 
 /// Reads the books with these ids.
@@ -152,7 +152,7 @@ pub(super) async fn write_changes(tx: &mut Tx, rows: &Rows) -> Result<(), DbErro
         }
     }
     // ISBNs are given up before they are taken: within one batch an ISBN may pass from book to
-    // book, and unique indexes look at every statement, not at the end.
+    // book, and unique indexes are checked at every statement, not at the commit.
     let books = Matches::OneEach("books");
     tx.execute_each(CLEAR_ISBN, cleared, books).await?;
     tx.insert_rows(&INSERT, inserted).await?;
@@ -196,7 +196,7 @@ fn update_args(book: &Book) -> Vec<Value> {
     ]
 }
 
-/// An ISBN as it is compared goes in as bytes, so that no collation can take two for one.
+/// ISBN keys are stored as bytes, so that no collation can treat two as equal.
 fn isbn_value(isbn: &Isbn) -> Value {
     Value::from(isbn.as_str().as_bytes())
 }

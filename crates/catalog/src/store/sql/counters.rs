@@ -12,7 +12,7 @@ const READ: &str =
     "SELECT name, next FROM id_counters WHERE name IN ('book_changes', 'books') ORDER BY name";
 const WRITE: &str = "UPDATE id_counters SET next = ? WHERE name = ?";
 
-/// Reads the counters and locks them until the transaction ends: the turn of one writer.
+/// Reads the counters and locks them until the transaction ends: one writer at a time.
 pub(super) async fn lock(tx: &mut Tx) -> Result<Counters, DbError> {
     let sql = format!("{READ}{}", tx.for_update());
     let (mut next_id, mut next_revision) = (None, None);
@@ -40,7 +40,7 @@ pub(super) async fn write(tx: &mut Tx, before: Counters, after: Counters) -> Res
         moved.push(args![after.last_revision.next().get(), CHANGES]);
     }
     if after.next_id != before.next_id {
-        // Ids end at 2^53, far below where the sign begins.
+        // Ids end at 2^53, far below the sign bit.
         moved.push(args![after.next_id.cast_signed(), BOOKS]);
     }
     tx.execute_each(WRITE, moved, Matches::OneEach("id_counters"))

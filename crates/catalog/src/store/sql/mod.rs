@@ -1,6 +1,6 @@
 //! The catalog's database, in SQL that every supported server knows.
 //!
-//! One file a table: `books.rs`, `counters.rs`. Every writer locks the counters first, so that
+//! One file per table: `books.rs`, `counters.rs`. Every writer locks the counters first, so that
 //! writers of all replicas take turns: no deadlock, no gap between reading and writing, and
 //! revisions become visible in their order.
 

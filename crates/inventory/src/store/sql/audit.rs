@@ -13,7 +13,7 @@ const LEDGER_SUMS: &str = "SELECT book_id, SUM(change_quantity), SUM(change_rese
     SUM(CASE WHEN operation_type = 'commit' THEN -change_reserved ELSE 0 END), COUNT(*) \
     FROM inventory_logs GROUP BY book_id ORDER BY book_id";
 
-/// Entries whose balance is not the one before plus their change, or whose number skips.
+/// Entries whose balance is not the previous one plus their change, or whose version is not the next.
 const CHAIN_BREAKS: &str = "SELECT book_id, version_after FROM (\
     SELECT book_id, version_after, change_quantity, change_reserved, quantity_after, \
         reserved_after, \

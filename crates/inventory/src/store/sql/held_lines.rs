@@ -1,5 +1,6 @@
-//! Column `inventory_keys.held_lines`: what a batch deducted, `book:copies:quantity:reserved:version` for each
-//! of its books in the request's order, with commas between; the last three are the book's balance then.
+//! Column `inventory_keys.held_lines`: what a batch deducted,
+//! `book:copies:quantity:reserved:version` for each of its books in the request's order, separated
+//! by commas; the last three are the book's balance then.
 
 use std::fmt::Write;
 
@@ -32,7 +33,7 @@ pub(super) fn render(lines: &[HeldLine], stocks: &[Stock]) -> String {
 
 /// Reads the column of a batch that is in `state`: its lines, and what it answered.
 ///
-/// A batch ends as a whole, so its state says of all its copies what became of them.
+/// A batch ends as a whole, so its state says what became of all its copies.
 pub(super) fn read(text: &str, state: HoldState) -> Result<(Vec<HeldLine>, Vec<Stock>), DbError> {
     let pairs = text.split(',').map(|line| read_line(line, state));
     let pairs: Option<Vec<_>> = pairs.collect();
@@ -99,7 +100,7 @@ mod tests {
         let (settled, _) = read(&text, HoldState::Committed).unwrap();
         let copies: Vec<_> = settled.iter().map(|l| (l.outstanding, l.settled)).collect();
         assert_eq!(copies, [(0, 2), (0, 1)]);
-        // Written again when it has ended, it says the same.
+        // A batch that has ended renders to the same text.
         assert_eq!(render(&settled, &stocks), text);
     }
 

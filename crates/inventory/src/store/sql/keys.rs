@@ -39,7 +39,7 @@ const UPDATE: Update = Update {
     guards: &[],
 };
 
-/// Finds and locks `keys`, which come ascending, each once; those never used are left out.
+/// Looks up and locks `keys`, in ascending order; those never used are left out.
 pub(super) fn locking(keys: BTreeSet<&IdempotencyKey>) -> Lookup<'static> {
     Lookup {
         before: SELECT_BY_KEYS,
@@ -83,7 +83,7 @@ pub(super) async fn insert_keys(
     .await
 }
 
-/// Writes what became of holds over what [`locking`] and [`lock_open_holds`] read.
+/// Updates the holds that [`locking`] and [`lock_open_holds`] read.
 pub(super) async fn update_holds(
     tx: &mut Tx,
     holds: Vec<(&IdempotencyKey, &Hold)>,
@@ -102,7 +102,7 @@ pub(super) async fn update_holds(
         .await
 }
 
-/// Reads the holds that are taken to be open: for audits.
+/// Reads the holds that are marked open: for audits.
 pub(super) async fn read_open_holds(
     tx: &mut Tx,
 ) -> Result<BTreeMap<IdempotencyKey, RememberedHold>, DbError> {
@@ -171,8 +171,8 @@ fn insert_args(key: &IdempotencyKey, row: &KeyRow) -> Vec<Value> {
     values
 }
 
-/// `book_id`, `open_version`, `outstanding`, `settled`: those of the one line of a hold of
-/// `DeductStock`; a batch has `held_lines`.
+/// `book_id`, `open_version`, `outstanding`, `settled`: those of the one line of a `DeductStock`
+/// hold; NULL for a batch, which has `held_lines`.
 fn single_columns(hold: &Hold) -> [Value; 4] {
     match hold.lines.first() {
         Some(line) if hold.is_single() => {
@@ -202,7 +202,7 @@ fn key_of(row: &Row) -> Result<(IdempotencyKey, KeyRow), DbError> {
         "deduct" => {
             let line = HeldLine {
                 book: book_of(row, 6)?,
-                // The age matters, and is kept, while something is outstanding.
+                // The version orders open holds by age, and is stored only while something is outstanding.
                 version: row.opt_int(7)?.unwrap_or_default(),
                 outstanding: row.int32(8)?,
                 settled: row.int32(9)?,

@@ -1,5 +1,5 @@
-//! What a batch can touch, read and locked: keys first, then balances, each ascending, so that
-//! two replicas never wait for each other in a circle.
+//! Reads and locks what a batch can touch: keys first, then balances, each ascending, so that two
+//! replicas never deadlock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,9 @@ use crate::domain::{Command, KeyUse, Op, Reference, Release, Rows};
 pub(super) async fn load_rows(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError> {
     let keys: BTreeSet<&IdempotencyKey> = batch.iter().filter_map(|op| op.command.key()).collect();
     let mut books = books_named(batch);
-    // Which holds are settled, and so which books, is known only when the keys are: balances are locked
-    // last, all in one order. Where nothing is settled, all goes in one round trip.
+    // The books of the holds to settle are known only from the key rows, and all balances must be
+    // locked in one order: so they are locked last. If nothing is settled, one round trip locks
+    // both.
     let settles = batch.iter().any(|op| op.command.settles());
     let at_once = if settles {
         BTreeSet::new()
@@ -45,8 +46,9 @@ pub(super) async fn load_rows(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError
 
 /// For each book and reference that a release names: how many of the oldest open holds suffice.
 ///
-/// Each hold has one copy and more, so as many as there are copies to give back; and each end of
-/// a hold in the same batch can take one of them away before the release has its turn.
+/// Each has at least one copy outstanding, so as many as there are copies to give back; plus one
+/// for each operation of the batch that ends a hold, as it may end one of them before the release
+/// is applied.
 fn open_holds_needed(batch: &[Op]) -> BTreeMap<(BookId, Reference), i64> {
     let ends = |op: &&Op| matches!(op.command, Command::BatchRelease(_) | Command::Commit(_));
     let ends = i64::try_from(batch.iter().filter(ends).count()).unwrap_or(i64::MAX);

@@ -1,8 +1,8 @@
 //! Stock in a database: one SQL text, by table, for every server that [`platform::db`] speaks to.
 //!
-//! A batch costs a reading statement a table, and a writing one: `load.rs` reads every row the
-//! batch can touch, the rules run over them in memory, `save.rs` writes what they changed. Deductions of
-//! books that this replica wrote last need not be read for: `remembered.rs`.
+//! A batch costs one reading and one writing statement per table: `load.rs` reads every row the
+//! batch can touch, the rules run over them in memory, `save.rs` writes what they changed.
+//! Deductions of books that this replica wrote last need no read: `remembered.rs`.
 
 mod audit;
 mod held_lines;
@@ -68,11 +68,11 @@ fn decide(mut rows: Rows, batch: &[Op]) -> (Rows, Vec<Decision>) {
     (rows, decisions)
 }
 
-/// Decides a batch of deductions by balances that are remembered, as if every key were new.
+/// Decides a batch of deductions from remembered balances, as if every key were new.
 ///
-/// A key that is not new is a duplicate when it is inserted, and a balance that is another one has another
-/// version when it is updated; so this stands only where each operation inserts its key. A refusal
-/// writes nothing, and has to be read for.
+/// A key that is not new fails its insert as a duplicate, and a balance that has changed fails the
+/// compare-and-set of its update. So the decisions stand only if each operation inserts its key: a
+/// refusal writes nothing that could be compared, and needs a read.
 fn decide_by_memory(batch: &[Op], stocks: Vec<Stock>) -> Option<(Rows, Vec<Decision>)> {
     let mut rows = Rows::default();
     for stock in stocks {

@@ -6,17 +6,16 @@ use types::BookId;
 
 use crate::domain::{Command, Op, Stock};
 
-/// How many balances are remembered. With more all are forgotten.
+/// How many balances are remembered; beyond that, all are forgotten.
 const LEN_MAX: usize = 65_536;
 
-/// Balances as this replica last left them, so that deductions need not read them; the database compares
-/// their versions when they are written.
+/// Balances as this replica last left them, so that deductions need not read them; the database
+/// compares them when they are written.
 #[derive(Debug, Default)]
 pub(super) struct Balances(HashMap<BookId, Stock>);
 
 impl Balances {
-    /// The balances of all books of `batch`. `None` where it does more than deduct, or not all of them are
-    /// remembered.
+    /// The balances of all books of `batch`; `None` if it does more than deduct, or not all of them are remembered.
     pub(super) fn of(&self, batch: &[Op]) -> Option<Vec<Stock>> {
         let deducts = |op: &Op| matches!(op.command, Command::Deduct(_) | Command::BatchDeduct(_));
         if !batch.iter().all(deducts) {

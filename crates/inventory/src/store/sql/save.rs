@@ -1,15 +1,15 @@
-//! What a batch changed, written: at most an insert and an update a table.
+//! Writes what a batch changed: at most one insert and one update per table.
 
 use platform::db::{DbError, Tx};
 
 use super::{keys, ledger, stocks};
 use crate::domain::{Change, KeyUse, Rows, Stock};
 
-/// Writes the changes of `rows` since they were loaded; answers the balances that it left.
+/// Writes the changes of `rows` since they were loaded; returns the balances that changed.
 pub(super) async fn save_changes(tx: &mut Tx, rows: &mut Rows) -> Result<Vec<Stock>, DbError> {
     let changes = rows.take_changes();
-    // Keys go first: they are what a rival replica may have inserted, so that a lost race costs
-    // one statement.
+    // Keys go first: another replica may have inserted the same ones, and then the lost race costs
+    // only one statement.
     let mut born = Vec::new();
     let mut ended = Vec::new();
     for (key, change) in &changes.keys {

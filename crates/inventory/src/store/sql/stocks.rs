@@ -18,7 +18,7 @@ const UPDATE: Update = Update {
     table: "inventories",
     set: &["quantity", "reserved", "version"],
     key: "book_id",
-    // All of it: a version that was rolled back is given again, to another balance.
+    // The whole balance, not only the version: a version that was rolled back is reused for another balance.
     guards: &["quantity", "reserved", "version"],
 };
 
@@ -29,7 +29,7 @@ pub(super) async fn read_stocks(tx: &mut Tx, books: Vec<BookId>) -> Result<Vec<S
     rows.iter().map(stock_of).collect()
 }
 
-/// Finds and locks the balances of `books`, which come ascending, each once.
+/// Looks up and locks the balances of `books`, in ascending order.
 pub(super) fn locking(books: BTreeSet<BookId>) -> Lookup<'static> {
     Lookup {
         before: SELECT,
@@ -51,7 +51,7 @@ pub(super) async fn insert_stocks(tx: &mut Tx, stocks: &[Stock]) -> Result<(), D
         .await
 }
 
-/// Writes balances over those that they were decided by: pairs of what is now, and what was before.
+/// Updates balances by compare-and-set: pairs of the new balance and the one that it was decided on.
 pub(super) async fn update_stocks(tx: &mut Tx, stocks: &[(Stock, Stock)]) -> Result<(), DbError> {
     let row = |(now, before): &(Stock, Stock)| {
         args![

@@ -1,4 +1,4 @@
-//! Balances against the ledger, in two sums.
+//! Balances and ledger, each summed in one query.
 
 use platform::args;
 use platform::db::{DbError, Tx};

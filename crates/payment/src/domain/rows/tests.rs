@@ -1,5 +1,5 @@
-//! Proves what each operation meets in each state of an order's money: who may begin, what is
-//! written, what the feed hears. Properties over whole histories: tests/it/domain.rs.
+//! Proves what each operation does in each state of an order's money: who may begin, what is
+//! written, what the feed gets. Properties over whole histories: tests/it/domain.rs.
 
 use types::Fen;
 

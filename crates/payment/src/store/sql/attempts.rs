@@ -1,4 +1,4 @@
-//! Table `payment_attempts`: one row a try to charge.
+//! Table `payment_attempts`: one row per attempt to charge.
 
 use platform::args;
 use platform::db::{DbError, Insert, Tx, Update, Value};

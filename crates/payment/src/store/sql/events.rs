@@ -1,8 +1,8 @@
 //! Table `payment_events`: the feed, and the counter that numbers it.
 //!
-//! The counter is moved on, from where it stood when the events were numbered, before the first of them is
-//! written, and is nobody else's until that transaction has ended. So ids are gapless, and a reader who sees
-//! event n sees all before it.
+//! A transaction advances the counter, by compare-and-set from the value that its events were
+//! numbered by, before it writes the first of them, and keeps the counter locked until it ends. So
+//! ids are gapless, and a reader who sees event n sees all before it.
 
 use platform::args;
 use platform::db::{DbError, Insert, Lookup, Matches, Row, Tx, Value};
@@ -24,7 +24,7 @@ const COUNTER: &str = "payment_events";
 
 const ADVANCE: &str = "UPDATE id_counters SET next = ? WHERE name = 'payment_events' AND next = ?";
 
-/// Finds the counter, where an event may come, and keeps everybody else from moving it.
+/// Looks up and locks the counter, if the batch may append an event.
 pub(super) fn locking_counter(may_append: bool) -> Lookup<'static> {
     Lookup {
         before: NEXT_ID,
@@ -48,10 +48,10 @@ pub(super) fn next_id(counter: &[Row]) -> Result<u64, DbError> {
     }
 }
 
-/// Adds events, numbered on from where the feed stood when they were decided; should it stand elsewhere
-/// by now, nothing of the transaction happens.
+/// Appends events, numbered from where the feed ended when they were decided; if it has moved
+/// since, the whole transaction fails.
 ///
-/// The counter goes first: it is nobody else's from here on.
+/// The counter goes first: it is locked from here on.
 pub(super) async fn append(tx: &mut Tx, events: &[Event]) -> Result<(), DbError> {
     let (Some(first), Some(last)) = (events.first(), events.last()) else {
         return Ok(());
@@ -92,8 +92,8 @@ fn read(row: &Row) -> Result<Event, DbError> {
     })
 }
 
-/// An event id as a database holds it. One beyond 63 bits, which only a caller's wish can be, is
-/// as far off as the furthest.
+/// An event id as a database holds it. One beyond 63 bits can only come from a caller, and is
+/// clamped: no event has such an id.
 fn signed(id: u64) -> Value {
     Value::Int(i64::try_from(id).unwrap_or(i64::MAX))
 }

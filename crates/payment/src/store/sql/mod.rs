@@ -126,9 +126,9 @@ async fn apply_batch(
 
 /// Loads the rows that a batch touches.
 ///
-/// Locks: payments with their last attempts in ascending order id, then the feed's counter, so
-/// that two batches that read never wait for each other in a circle. One that is decided by memory inserts
-/// before it locks anything; where that ends in a circle, the server ends one, and it is tried again.
+/// Locks: payments with their last attempts in ascending order id, then the feed's counter, so that
+/// two batches that read never deadlock. A batch that is decided from memory inserts before it
+/// locks anything; if that deadlocks, the server aborts one of the two, and it is retried.
 async fn load(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError> {
     let orders: BTreeSet<OrderId> = batch.iter().map(Op::order_id).collect();
     let may_append = batch.iter().any(Op::may_append_event);
@@ -160,7 +160,7 @@ async fn measure(tx: &mut Tx) -> Result<Measures, DbError> {
     })
 }
 
-/// A whole number that is never negative in a sound database.
+/// A whole number that is negative only in a corrupt database.
 fn unsigned(number: i64, column: &str) -> Result<u64, DbError> {
     u64::try_from(number).map_err(|_| DbError::corrupt(column))
 }

@@ -1,4 +1,4 @@
-//! Table `payments`: one row an order.
+//! Table `payments`: one row per order.
 
 use platform::args;
 use platform::db::{DbError, Insert, Tx, Update, Value};
@@ -12,7 +12,7 @@ const INSERT: Insert = Insert {
         created_at, updated_at",
 };
 
-/// Another attempt: a compare-and-set, as two replicas may open one.
+/// Opens another attempt: a compare-and-set, as two replicas may try to at once.
 const RENEW: Update = Update {
     table: "payments",
     set: &[
@@ -27,7 +27,7 @@ const RENEW: Update = Update {
     guards: &["status"],
 };
 
-/// How the attempt ended. The attempt's own row is compared; this one goes along.
+/// Records how the attempt ended. The compare-and-set is on the attempt's own row, in the same transaction.
 const SETTLE: Update = Update {
     table: "payments",
     set: &["status", "third_party_no", "updated_at"],

@@ -24,7 +24,7 @@ const SELECT_DUE: &str = concat!(
     " WHERE a.next_check_at <= ? ORDER BY a.next_check_at, a.order_id LIMIT ?"
 );
 
-/// Finds the records of `orders` and locks them until the transaction ends.
+/// Looks up the records of `orders` and locks them until the transaction ends.
 pub(super) fn locking(orders: &BTreeSet<OrderId>) -> Lookup<'static> {
     Lookup {
         before: SELECT_BY_ORDERS,

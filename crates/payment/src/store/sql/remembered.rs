@@ -1,4 +1,4 @@
-//! What this replica knows of payments and of the feed without a look.
+//! What this replica knows of payments and of the feed without a read.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,14 @@ use types::OrderId;
 
 use crate::domain::{AttemptState, Op, Record, Rows};
 
-/// How many payments are remembered. With more the oldest orders' are forgotten.
+/// How many payments are remembered; beyond that, those of the oldest orders are forgotten.
 const LEN_MAX: usize = 8192;
 
-/// The payments that this replica wrote or looked at last, and where the feed stood then.
+/// The payments that this replica last wrote or read, and where the feed ended then.
 ///
-/// So the two batches that a payment needs can be decided without a look: that an order had no payment, that
-/// an attempt is still open or was refused, and that the feed has not moved, is compared when it is written.
+/// With them the two batches that a payment needs can be decided without a read. The writes verify
+/// what was assumed: that the order had no payment, that the attempt is still open or was refused,
+/// and that the feed has not moved.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     records: BTreeMap<OrderId, Record>,
@@ -20,11 +21,11 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// The rows of `batch`, where it opens attempts and settles charges, and nothing that is remembered
-    /// stands in their way; for that a look is needed.
+    /// The rows of `batch`, if it only opens attempts and settles charges, and nothing remembered
+    /// stands in their way. Otherwise `None`: the rows have to be read.
     ///
-    /// What such an operation writes is compared. Of two wishes to pay for one order the second writes nothing;
-    /// what it met is what the first one wrote.
+    /// The database verifies whatever such an operation writes. Of two requests in one batch to pay
+    /// the same order the second writes nothing: it is decided by what the first one wrote.
     pub(super) fn rows_of(&self, batch: &[Op]) -> Option<Rows> {
         let mut records = Vec::new();
         let mut next_event_id = 0;
@@ -32,11 +33,11 @@ impl Known {
             let record = self.records.get(&op.order_id());
             let last = record.map(|record| &record.attempt);
             match (op, last) {
-                // Should there be a payment all the same, it is a duplicate.
+                // If there is a payment after all, the insert fails as a duplicate.
                 (Op::BeginPay(_), None) => {}
                 (Op::BeginPay(op), Some(last))
                     if last.state == AttemptState::Refused && last.payment_no != op.payment_no => {}
-                // Another replica may have opened a later attempt: nothing is known of that.
+                // Only the remembered attempt: nothing is known of a later one that another replica may have opened.
                 (Op::SettleCharge(op), Some(last))
                     if last.state == AttemptState::Charging && last.payment_no == op.payment_no =>
                 {
@@ -49,7 +50,7 @@ impl Known {
         Some(Rows::new(records, next_event_id))
     }
 
-    /// Notes what the rows of `batch` are after it, whether it wrote or read them.
+    /// Notes the rows of `batch` as they are after it, whether it wrote them or only read them.
     pub(super) fn note(&mut self, batch: &[Op], rows: &Rows) {
         if batch.iter().any(Op::may_append_event) {
             self.next_event_id = Some(rows.next_event_id());
@@ -65,7 +66,7 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    //! Proves which batches are decided by memory: what one replica does by itself in the usual course.
+    //! Proves which batches are decided from memory: whatever a replica on its own does in the usual course.
 
     use types::{Fen, PaymentNo, UnixMillis};
 
@@ -108,7 +109,7 @@ mod tests {
         })
     }
 
-    /// Applies a batch by memory and notes it; whether that was possible.
+    /// Applies a batch from memory and notes it; returns whether that was possible.
     fn apply(known: &mut Known, batch: &[Op]) -> bool {
         let Some(mut rows) = known.rows_of(batch) else {
             return false;
@@ -158,7 +159,7 @@ mod tests {
             assert!(known.rows_of(&batch).is_none(), "{batch:?}");
         }
         assert!(apply(&mut known, &[settle(1, 1, true)]));
-        // However often somebody tries to pay what is paid: a look finds it paid, and leaves it known.
+        // However often somebody tries to pay a paid order, a read finds it paid and keeps it remembered.
         for serial in 2..5 {
             let batch = [pay(1, serial)];
             assert!(known.rows_of(&batch).is_none(), "it is paid");
