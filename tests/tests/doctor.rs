@@ -133,6 +133,21 @@ async fn every_mistake_about_a_mysql_server_is_named() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_binary_log_that_a_power_cut_shortens_is_named() -> anyhow::Result<()> {
+    // MariaDB's default.
+    let arguments = ["--log-bin", "--binlog-format=ROW", "--sync-binlog=0"];
+    let Some(server) = MysqlServer::start_with(&arguments).await? else {
+        return Ok(());
+    };
+    let url = server.new_database_setting().await?;
+    refused(&url, &["sync_binlog is 0", "set it to 1"]).await?;
+    server.execute("SET GLOBAL sync_binlog = 1").await?;
+    let examined = Examined::new("catalog.database", &url, 0).await?;
+    ensure!(examined.line.starts_with('-'), "{}", examined.line);
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_address_without_a_mysql_server_is_named() -> anyhow::Result<()> {
     let silent = TcpListener::bind(("127.0.0.1", 0))?;
     let url = format!("mysql://root:s3cret@{}/catalog_db", silent.local_addr()?);
@@ -148,6 +163,7 @@ async fn an_old_server_and_one_that_does_not_obey_are_named() -> anyhow::Result<
         ("time_zone", "+00:00"),
         ("character_set_connection", "utf8mb4"),
         ("innodb_flush_log_at_trx_commit", "1"),
+        ("log_bin", "0"),
     ];
     for (version, words) in [
         ("5.7.44", ["MySQL 5.7.44 is too old", "8.0 or later"]),
@@ -166,6 +182,7 @@ async fn an_old_server_and_one_that_does_not_obey_are_named() -> anyhow::Result<
         ("time_zone", "SYSTEM"),
         ("character_set_connection", "latin1"),
         ("innodb_flush_log_at_trx_commit", "1"),
+        ("log_bin", "0"),
     ])
     .await?;
     let examined = Examined::new("catalog.database", &server.url(), 2).await?;

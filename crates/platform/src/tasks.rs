@@ -4,8 +4,10 @@
 //! reached. So sagas and workers run here: a handler only waits for them, and a drain waits too.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -90,7 +92,12 @@ impl Tasks {
         self.spawn(name, async move {
             // A round is never cut short: only the wait between two is.
             while !stopping.is_cancelled() {
-                round().await;
+                // A worker that is gone would be missed by nobody, while the service says that it is healthy.
+                let ended = AssertUnwindSafe(round()).catch_unwind().await;
+                if ended.is_err() {
+                    metrics::counter!("bookstore_internal_errors_total").increment(1);
+                    tracing::error!(task = name, "a round panicked; the next one is tried");
+                }
                 stopping.run_until_cancelled(clock::pause(every)).await;
             }
         });
@@ -143,6 +150,23 @@ mod tests {
         drop(waiting);
         gate.send(()).unwrap();
         assert_eq!(result.await, Ok(7));
+        assert!(tasks.stop(Duration::from_secs(5)).await);
+    }
+
+    #[tokio::test]
+    async fn a_worker_outlives_a_round_that_panics() {
+        let tasks = Tasks::new();
+        let (done, mut rounds) = tokio::sync::mpsc::unbounded_channel();
+        let mut count = 0;
+        tasks.repeat("worker", Duration::ZERO, move || {
+            count += 1;
+            let (done, count) = (done.clone(), count);
+            async move {
+                assert_ne!(count, 1, "on purpose");
+                done.send(count).unwrap_or_default();
+            }
+        });
+        assert_eq!(rounds.recv().await, Some(2));
         assert!(tasks.stop(Duration::from_secs(5)).await);
     }
 

@@ -16,14 +16,19 @@ pub(super) fn before_commit(error: Error) -> DbError {
     match server.code {
         // Record changed since last read, found by this program's own check or by the server; lock wait
         // timeout, deadlock, query interrupted.
-        OUT_OF_RANGE | 1020 | 1205 | 1213 | 1317 => DbError::Contention(text),
+        // No room for locks.
+        OUT_OF_RANGE | 1020 | 1205 | 1206 | 1213 | 1317 => DbError::Contention(text),
         1062 => DbError::Duplicate {
             index: index_of(&server.message),
         },
-        // No such database, access denied, too many connections, shutdown, killed, disk full, table
-        // full, read-only, host blocked.
-        1044 | 1045 | 1049 | 1040 | 1053 | 1927 | 1021 | 1114 | 1290 | 1129 | 1130 | 1836
-        | 3024 => DbError::Unavailable(text),
+        // No such database, access denied; too many connections, in all or of this user.
+        1044 | 1045 | 1049 | 1040 | 1203 | 1226
+        // Shutdown, killed, idle for too long, not ready (Galera), host blocked, took too long.
+        | 1053 | 1927 | 4031 | 1047 | 1129 | 1130 | 3024
+        // Disk full, an error of the engine or of a file, table full, out of memory, no threads, read-only.
+        | 1021 | 1030 | 1026 | 1114 | 1037 | 1038 | 1041 | 1135 | 1290 | 1836
+        // The packets between here and there.
+        | 1158..=1161 => DbError::Unavailable(text),
         _ => DbError::Broken(text),
     }
 }

@@ -11,7 +11,8 @@ const MYSQL_MIN: (u16, u16) = (8, 0);
 const MARIADB_MIN: (u16, u16) = (10, 6);
 
 const READ_SETTINGS: &str = "SELECT @@version, @@session.sql_mode, @@session.time_zone, \
-     @@character_set_connection, @@session.autocommit, @@innodb_flush_log_at_trx_commit";
+     @@character_set_connection, @@session.autocommit, @@innodb_flush_log_at_trx_commit, \
+     @@log_bin, @@sync_binlog";
 
 /// The character set of tables that name none, and columns that cannot hold every text. The table of
 /// migrations does not matter: its names are ASCII.
@@ -53,11 +54,20 @@ pub(super) async fn examine(connection: &mut Conn) -> Result<Found, DbError> {
             ));
         }
     }
-    let flushes: i64 = row.get(5).unwrap_or_default();
+    let number = |column: usize| row.get::<i64, _>(column).unwrap_or_default();
+    let (flushes, has_binlog, syncs) = (number(5), number(6) != 0, number(7));
+    // TiDB has these settings in name alone.
     if flushes != 1 && !release.is_tidb {
         mistakes.push(format!(
             "innodb_flush_log_at_trx_commit is {flushes}, so a power cut loses acknowledged orders: \
              set it to 1"
+        ));
+    }
+    // With a binary log it is that log which says, after a crash, what was committed.
+    if has_binlog && syncs != 1 && !release.is_tidb {
+        mistakes.push(format!(
+            "sync_binlog is {syncs} and there is a binary log, so a power cut loses acknowledged \
+             orders: set it to 1"
         ));
     }
     Ok(Found {

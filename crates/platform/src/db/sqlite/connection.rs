@@ -4,6 +4,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{Value as SqliteValue, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 
+use super::error::at_commit;
 use crate::db::{Access, DbError, Insert, Lookup, Matches, Row, Update, Value};
 
 /// Statements that a connection keeps prepared.
@@ -157,6 +158,13 @@ impl SqliteConnection {
     pub(in crate::db) fn script(&mut self, sql: &str) -> Result<(), DbError> {
         self.count_call();
         Ok(self.connection.execute_batch(sql)?)
+    }
+
+    /// Commits the open transaction.
+    pub(in crate::db) fn commit(&mut self) -> Result<(), DbError> {
+        self.count_call();
+        let committed = self.connection.execute_batch("COMMIT");
+        committed.map_err(at_commit)
     }
 
     /// Rolls the open transaction back; some errors have done so already.
