@@ -4,7 +4,7 @@
 //! the default, or `mysql`, which takes the servers of [`crate::servers`] and fails where there are none.
 
 use anyhow::Context;
-use platform::db::DatabaseUrl;
+use platform::db::{Database, DatabaseUrl};
 use tempfile::TempDir;
 
 use crate::servers::{self, RedisServer};
@@ -51,6 +51,18 @@ impl TestDatabase {
     /// Where it is.
     pub const fn url(&self) -> &DatabaseUrl {
         &self.url
+    }
+
+    /// How often, on a MySQL-protocol server, a row was written for the sake of the log alone, so that what had
+    /// been read was durable.
+    pub async fn barrier_passes(&self) -> anyhow::Result<i64> {
+        let database = Database::open_read_only(&self.url)?;
+        let read = database.read_once("passes", |tx| {
+            Box::pin(tx.query("SELECT passes FROM commit_barrier", Vec::new()))
+        });
+        let rows = read.await;
+        database.close().await;
+        Ok(rows?.first().context("no barrier")?.int(0)?)
     }
 }
 

@@ -346,3 +346,20 @@ proptest! {
         })?;
     }
 }
+
+/// A follower never asks for a change again.
+#[tokio::test]
+async fn a_change_is_durable_before_it_is_followed() {
+    let Some(home) = TestDatabase::mysql().await.unwrap() else {
+        return;
+    };
+    let store = open(&home).await;
+    let before = home.barrier_passes().await.unwrap();
+    for books in [0, 1] {
+        let changes = store.list_changes(Revision::START, 10).await.unwrap();
+        assert_eq!(changes.len(), books);
+        let passes = home.barrier_passes().await.unwrap() - before;
+        assert_eq!(passes, i64::try_from(books).unwrap());
+        apply(&*store, &[publish(1, "A")]).await;
+    }
+}

@@ -260,6 +260,39 @@ async fn number_one_feed(stores: [Arc<dyn Store>; 2]) {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_another_replica_added_is_durable_before_it_is_read() {
+    let Some(home) = TestDatabase::mysql().await.unwrap() else {
+        return;
+    };
+    let [own, other] = [open(&home).await, open(&home).await];
+    let mut world = World::new();
+    for order in [1, 2] {
+        apply(&*own, vec![world.op(&pay(order)).unwrap()]).await;
+        let settle = world.op(&Step::HearCharge { back: 0 }).unwrap();
+        apply(&*own, vec![settle]).await;
+    }
+    let before = home.barrier_passes().await.unwrap();
+    let events = own.list_events(0, 10).await.unwrap();
+    assert_eq!(events.len(), 2);
+    let passes = async || home.barrier_passes().await.unwrap() - before;
+    assert_eq!(passes().await, 0, "its commits were acknowledged");
+    for _ in 0..2 {
+        assert_eq!(other.list_events(0, 10).await.unwrap(), events);
+        assert_eq!(passes().await, 1, "what is known to be durable stays so");
+    }
+    // Beside what it knows of, there is something new: that comes with the next question.
+    apply(&*own, vec![world.op(&pay(4)).unwrap()]).await;
+    apply(
+        &*own,
+        vec![world.op(&Step::HearCharge { back: 0 }).unwrap()],
+    )
+    .await;
+    assert_eq!(other.list_events(0, 10).await.unwrap(), events);
+    assert_eq!(other.list_events(2, 10).await.unwrap().len(), 1);
+    assert_eq!(passes().await, 2);
+}
+
 #[tokio::test]
 async fn what_another_replica_did_is_noticed() {
     notice_each_other(&new_home().await).await;

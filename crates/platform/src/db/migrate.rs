@@ -69,6 +69,15 @@ const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     applied_at DATETIME(3) NOT NULL
 )";
 
+/// The row that a transaction writes for the sake of the log alone: see `MysqlConnection::commit`.
+const CREATE_BARRIER: &str = "CREATE TABLE IF NOT EXISTS commit_barrier (
+    id     INT    NOT NULL PRIMARY KEY,
+    passes BIGINT NOT NULL
+)";
+const FILL_BARRIER: &str = "INSERT IGNORE INTO commit_barrier (id, passes) VALUES (1, 0)";
+const FIND_BARRIER: &str = "SELECT passes FROM commit_barrier WHERE id = 1";
+pub(super) const PASS_BARRIER: &str = "UPDATE commit_barrier SET passes = passes + 1 WHERE id = 1";
+
 /// Applies the missing steps in one transaction, so that of many processes that start at once one does the
 /// work; without `apply`, checks that none is missing. Steps of a newer release are ignored.
 pub(super) async fn bring_up(
@@ -125,12 +134,24 @@ async fn inspect_in(tx: &mut Tx, migrations: &[Migration]) -> Result<SchemaState
             Err(error) => return Err(error),
         }
     }
-    let current = applied == steps;
+    let current = applied == steps && has_barrier(tx).await?;
     Ok(if current {
         SchemaState::Current { steps }
     } else {
         SchemaState::Behind { applied, steps }
     })
+}
+
+/// Whether there is the row of the barrier, on a server that needs one.
+async fn has_barrier(tx: &mut Tx) -> Result<bool, DbError> {
+    if !tx.is_mysql() {
+        return Ok(true);
+    }
+    match tx.query(FIND_BARRIER, args![]).await {
+        Ok(rows) => Ok(!rows.is_empty()),
+        Err(error) if error.says_no_table() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 async fn checksum_applied(tx: &mut Tx, step: &Migration) -> Result<Option<Vec<u8>>, DbError> {
@@ -171,6 +192,8 @@ async fn bring_up_alone(
             "another process is migrating".to_owned(),
         ));
     }
+    tx.execute(CREATE_BARRIER, args![]).await?;
+    tx.execute(FILL_BARRIER, args![]).await?;
     bring_up_in(tx, migrations, now).await?;
     tx.script("COMMIT").await?;
     tx.query(GIVE_LOCK, args![]).await?;

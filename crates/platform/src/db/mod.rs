@@ -244,6 +244,17 @@ impl Database {
         self.run(Unit::reading(name), Access::ReadOnce, work).await
     }
 
+    /// Returns once everything that could be read before this call is durable. For rows that a reader acts on
+    /// and never looks at again: a server that dies now must not take them back.
+    ///
+    /// SQLite shows no row before it is durable.
+    pub async fn sync(&self) -> Result<(), DbError> {
+        match &self.server {
+            Server::Sqlite(_) => Ok(()),
+            Server::Mysql(_) => self.write("sync", |_| Box::pin(async { Ok(()) })).await,
+        }
+    }
+
     /// Waits for what runs and closes the connections.
     pub async fn close(&self) {
         match &self.server {

@@ -195,8 +195,8 @@ impl Tx {
             return Ok(());
         }
         match &mut self.connection {
-            Connection::Sqlite(connection) => connection.script("COMMIT"),
-            Connection::Mysql(connection) => connection.commit(turn).await,
+            Connection::Sqlite(connection) => connection.commit(),
+            Connection::Mysql(connection) => connection.commit(access == Access::Write, turn).await,
         }
     }
 

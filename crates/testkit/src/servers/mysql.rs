@@ -211,7 +211,7 @@ impl MysqlServer {
         let database = Database::open_read_only(&self.url("mysql")?)?;
         let sql = sql.to_owned();
         let done = database
-            .write("test", move |tx| {
+            .read_once("test", move |tx| {
                 let sql = sql.clone();
                 Box::pin(async move { tx.execute(&sql, Vec::new()).await })
             })

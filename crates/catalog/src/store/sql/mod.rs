@@ -60,11 +60,17 @@ impl Store for SqlStore {
     }
 
     async fn list_changes(&self, after: Revision, limit: u32) -> Result<Vec<Listing>, DbError> {
-        self.db
+        let changes = self
+            .db
             .read_once("catalog.changes", move |tx| {
                 Box::pin(books::list_changes(tx, after, limit))
             })
-            .await
+            .await?;
+        // Nobody asks for a change again: were it taken back, its revision would be given to another.
+        if !changes.is_empty() {
+            self.db.sync().await?;
+        }
+        Ok(changes)
     }
 
     async fn close(&self) {

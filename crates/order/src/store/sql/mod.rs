@@ -157,12 +157,18 @@ impl Store for SqlStore {
         requests: &[(UserId, IdempotencyKey)],
     ) -> Result<Vec<Order>, DbError> {
         let requests = requests.to_vec();
-        self.db
+        let found = self
+            .db
             .read_once("find_requests", move |tx| {
                 let requests = requests.clone();
                 Box::pin(async move { orders::find_by_requests(tx, &requests).await })
             })
-            .await
+            .await?;
+        // The repeat of a request is told of the order, which must not be taken back any more.
+        if found.iter().any(|order| order.stage != Stage::Creating) {
+            self.db.sync().await?;
+        }
+        Ok(found)
     }
 
     async fn list_orders(

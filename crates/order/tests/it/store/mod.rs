@@ -98,6 +98,21 @@ async fn replicas_on_one_database_never_make_two_orders_of_one_key() -> anyhow::
     Ok(())
 }
 
+/// Whoever repeats a request is told of the order, whichever replica made it.
+#[tokio::test]
+async fn an_order_that_a_repeat_is_told_of_is_durable() -> anyhow::Result<()> {
+    let Some(home) = TestDatabase::mysql().await? else {
+        return Ok(());
+    };
+    let replicas = [open_store(&home).await?, open_store(&home).await?];
+    let passes = suite::repeat_elsewhere(&replicas, &home).await?;
+    assert_eq!(passes, [0, 1], "of a creation nobody is told");
+    for replica in replicas {
+        replica.close().await;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_batch_that_sqlite_refuses_leaves_nothing() -> anyhow::Result<()> {
     refuse_a_batch(&TestDatabase::sqlite()?).await

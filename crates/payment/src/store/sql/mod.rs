@@ -9,6 +9,7 @@ mod remembered;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use platform::combiner::Batch;
@@ -25,6 +26,8 @@ use crate::domain::{Event, Op, Outcome, Record, Rows};
 pub struct SqlStore {
     database: Database,
     remembered: Arc<Remembered<Known>>,
+    /// How far the feed is known to be durable: the id of an event, and with it all before.
+    durable_to: AtomicU64,
 }
 
 impl SqlStore {
@@ -38,7 +41,25 @@ impl SqlStore {
         Ok(Self {
             database,
             remembered: Arc::default(),
+            durable_to: AtomicU64::new(0),
         })
+    }
+
+    /// The beginning of `events` that is durable; waits for that where not even the first is known to be.
+    ///
+    /// Whoever follows the feed never asks for an event again, so none may be taken back: its id would be given
+    /// to another, which nobody would see.
+    async fn keep_durable(&self, mut events: Vec<Event>) -> Result<Vec<Event>, DbError> {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else {
+            return Ok(events);
+        };
+        if first.id > self.durable_to.load(Ordering::Acquire) {
+            self.database.sync().await?;
+            self.durable_to.fetch_max(last.id, Ordering::AcqRel);
+        }
+        let durable_to = self.durable_to.load(Ordering::Acquire);
+        events.retain(|event| event.id <= durable_to);
+        Ok(events)
     }
 }
 
@@ -57,7 +78,7 @@ impl IdSource for SqlStore {
 impl Store for SqlStore {
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError> {
         let recall = Arc::new(self.remembered.recall());
-        let outcomes = self
+        let (outcomes, last_event) = self
             .database
             .write_keyed("apply payments", batch.turn(), {
                 let (batch, recall) = (batch.clone(), Arc::clone(&recall));
@@ -68,6 +89,7 @@ impl Store for SqlStore {
             })
             .await?;
         recall.end();
+        self.durable_to.fetch_max(last_event, Ordering::AcqRel);
         Ok(outcomes)
     }
 
@@ -90,11 +112,13 @@ impl Store for SqlStore {
     }
 
     async fn list_events(&self, after: u64, limit: u32) -> Result<Vec<Event>, DbError> {
-        self.database
+        let events = self
+            .database
             .read_once("list payment events", move |tx| {
                 Box::pin(events::list(tx, after, limit))
             })
-            .await
+            .await?;
+        self.keep_durable(events).await
     }
 
     async fn measure(&self) -> Result<Measures, DbError> {
@@ -108,20 +132,21 @@ impl Store for SqlStore {
     }
 }
 
-/// Applies the rules to a batch and writes what changed.
+/// Applies the rules to a batch and writes what changed; returns the id of the last event that it appended, too,
+/// or 0.
 async fn apply_batch(
     tx: &mut Tx,
     batch: &[Op],
     recall: &Recall<Known>,
-) -> Result<Vec<Outcome>, DbError> {
+) -> Result<(Vec<Outcome>, u64), DbError> {
     let mut rows = match recall.begin(|known| known.rows_of(batch)) {
         Some(rows) => rows,
         None => load(tx, batch).await?,
     };
     let outcomes = batch.iter().map(|op| rows.apply(op)).collect();
-    write_changes(tx, &mut rows).await?;
+    let last_event = write_changes(tx, &mut rows).await?;
     recall.note(|known| known.note(batch, &rows));
-    Ok(outcomes)
+    Ok((outcomes, last_event))
 }
 
 /// Loads the rows that a batch touches.
@@ -146,11 +171,12 @@ async fn load(tx: &mut Tx, batch: &[Op]) -> Result<Rows, DbError> {
     Ok(Rows::new(records::read_all(&records)?, next_event_id))
 }
 
-async fn write_changes(tx: &mut Tx, rows: &mut Rows) -> Result<(), DbError> {
+async fn write_changes(tx: &mut Tx, rows: &mut Rows) -> Result<u64, DbError> {
     let changes = rows.take_changes();
     payments::write(tx, changes.payments.into_values()).await?;
     attempts::write(tx, changes.attempts.into_values()).await?;
-    events::append(tx, &changes.events).await
+    events::append(tx, &changes.events).await?;
+    Ok(changes.events.last().map_or(0, |event| event.id))
 }
 
 async fn measure(tx: &mut Tx) -> Result<Measures, DbError> {

@@ -4,6 +4,7 @@ use mysql_async::{Conn, Error};
 use super::error::{at_commit, before_commit};
 use super::rows::read_row;
 use super::text::{render, render_check, render_insert, render_lookup, render_update};
+use crate::db::migrate::PASS_BARRIER;
 use crate::db::{Access, DbError, Insert, Lookup, Matches, Row, Update, Value};
 use crate::turn::Turn;
 
@@ -19,6 +20,8 @@ pub(in crate::db) struct MysqlConnection {
     waiting: Waiting,
     /// Requests since the count was last taken.
     calls: u64,
+    /// Whether the transaction is certain to have changed a row.
+    has_written: bool,
 }
 
 /// Buffered statements, whose answers nobody needs yet.
@@ -49,6 +52,7 @@ impl MysqlConnection {
             connection,
             waiting: Waiting::default(),
             calls: 0,
+            has_written: false,
         }
     }
 
@@ -117,7 +121,9 @@ impl MysqlConnection {
         args: &[Value],
     ) -> Result<u64, DbError> {
         render(self.waiting.next(), sql, args)?;
-        Ok(self.send().await?.pop().unwrap_or_default().matched)
+        let matched = self.send().await?.pop().unwrap_or_default().matched;
+        self.has_written |= matched > 0;
+        Ok(matched)
     }
 
     pub(in crate::db) async fn execute_each(
@@ -129,6 +135,7 @@ impl MysqlConnection {
         for args in each {
             render(self.waiting.next(), sql, args)?;
             self.waiting.check(matches, 1);
+            self.has_written |= matches != Matches::Any;
             self.make_room().await?;
         }
         Ok(())
@@ -142,6 +149,7 @@ impl MysqlConnection {
         for rows in rows.chunks(UPDATE_ROWS_MAX) {
             render_update(self.waiting.next(), update, rows)?;
             self.waiting.check(update.matches(), rows.len());
+            self.has_written |= update.matches() != Matches::Any;
             self.make_room().await?;
         }
         Ok(())
@@ -156,6 +164,7 @@ impl MysqlConnection {
         while !rest.is_empty() {
             let taken = render_insert(self.waiting.next(), insert, rest, TEXT_BYTES_MAX)?;
             rest = rest.get(taken..).unwrap_or_default();
+            self.has_written = true;
             self.make_room().await?;
         }
         Ok(())
@@ -226,8 +235,20 @@ impl MysqlConnection {
     }
 
     /// Commits, with the buffered statements in the same round trip; passes `turn` on when the server has
-    /// reached the COMMIT.
-    pub(in crate::db) async fn commit(&mut self, turn: &Turn) -> Result<(), DbError> {
+    /// reached the COMMIT. If `is_write`, all that the transaction has read is durable afterwards, too.
+    ///
+    /// `InnoDB` shows a commit to others before its log is on disk, and makes only the committer wait for that.
+    /// A transaction that read such rows and writes is acknowledged after them, as there is one log. One that
+    /// only read them would be acknowledged at once, and a server that dies now takes them back: so it writes
+    /// a row for the sake of the log.
+    pub(in crate::db) async fn commit(
+        &mut self,
+        is_write: bool,
+        turn: &Turn,
+    ) -> Result<(), DbError> {
+        if is_write && !self.has_written {
+            self.waiting.next().push_str(PASS_BARRIER);
+        }
         self.waiting.next().push_str("COMMIT");
         let last = self.waiting.statements.saturating_sub(1);
         match self.exchange(Some(turn)).await {

@@ -13,6 +13,7 @@ use order::domain::{
 };
 use order::store::{DueOrder, Health, OrderFilter, Store};
 use platform::combiner::Batch;
+use testkit::TestDatabase;
 use types::{IdempotencyKey, OrderNo, OrderStatus, Page, PaymentStatus, Violations};
 
 use super::build::*;

@@ -261,3 +261,24 @@ pub(in crate::store) async fn lists_show_what_callers_may_know_newest_first(
     assert_eq!(list(Some(user(3)), None, 1, 20).await, (vec![], 0));
     Ok(())
 }
+
+/// One replica makes an order under a key, the other one looks it up before and after it is confirmed; how often
+/// the barrier was passed for each.
+pub(in crate::store) async fn repeat_elsewhere(
+    replicas: &[Arc<dyn Store>; 2],
+    home: &TestDatabase,
+) -> anyhow::Result<[i64; 2]> {
+    let key = IdempotencyKey::new("again").unwrap();
+    let mut passes = [0; 2];
+    let steps = [
+        insert(1, 1, Some(request(1, "again", 1))),
+        confirm(1, 9_000),
+    ];
+    for (step, passes) in steps.into_iter().zip(&mut passes) {
+        apply(&*replicas[0], vec![step]).await?;
+        let before = home.barrier_passes().await?;
+        assert!(replicas[1].find_request(user(1), &key).await?.is_some());
+        *passes = home.barrier_passes().await? - before;
+    }
+    Ok(passes)
+}
