@@ -11,10 +11,10 @@ use api::order::v1::{
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use types::Code;
+use types::{Code, OrderStatus};
 
-use super::call::{Outcome, accepted, ask, judged};
-use super::ledger::{CANCELLED, COMPLETED, Known, Ledger, Line, Note, PAID, PENDING, SHIPPED};
+use super::call::{Miss, Outcome, accepted, ask, judged};
+use super::ledger::{Known, Ledger, Line, Note};
 use super::popularity::Popularity;
 use super::scenario::{Operation, Scenario};
 use super::shelf::{BUYERS, Shelf};
@@ -74,18 +74,18 @@ impl Buyer {
     /// before that its buyers warm up on another book.
     pub(super) async fn act(&mut self, is_open: bool) -> (Operation, Outcome) {
         let operation = self.market.scenario.draw(&mut self.rng);
-        let ended = match operation {
-            Operation::GetBook => Ok(self.get_book().await),
-            Operation::BatchGet => Ok(self.batch_get().await),
-            Operation::Search => Ok(self.search().await),
-            Operation::GetOrder => Ok(self.get_order().await),
-            Operation::Deduct => Ok(self.deduct().await),
+        let outcome = match operation {
+            Operation::GetBook => self.get_book().await,
+            Operation::BatchGet => self.batch_get().await,
+            Operation::Search => self.search().await,
+            Operation::GetOrder => self.get_order().await,
+            Operation::Deduct => self.deduct().await,
             Operation::CreateOrder => self.create_order(is_open).await,
             Operation::OrderAndPay => self.order_and_pay().await,
             Operation::OrderAndCancel => self.order_and_cancel().await,
             Operation::OrderToTheEnd => self.order_to_the_end().await,
         };
-        (operation, ended.unwrap_or_else(|outcome| outcome))
+        (operation, outcome)
     }
 
     async fn get_book(&mut self) -> Outcome {
@@ -94,15 +94,13 @@ impl Buyer {
         let request = GetBookRequest {
             book_id: shelf.id(rank),
         };
-        match ask(limit, request, |r| self.clients.catalog.get_book(r)).await {
-            Ok(reply) => judged(
-                reply.book.is_some_and(|book| {
-                    book.id == shelf.id(rank) && book.price == Shelf::price_fen(rank)
-                }),
-                "GetBook did not answer the book that was asked for",
-            ),
-            Err(failure) => failure.into(),
-        }
+        let reply = ask(limit, request, |r| self.clients.catalog.get_book(r)).await?;
+        judged(
+            reply.book.is_some_and(|book| {
+                book.id == shelf.id(rank) && book.price == Shelf::price_fen(rank)
+            }),
+            "GetBook did not answer the book that was asked for",
+        )
     }
 
     async fn batch_get(&mut self) -> Outcome {
@@ -115,13 +113,11 @@ impl Buyer {
         let request = BatchGetBooksRequest {
             book_ids: book_ids.clone(),
         };
-        match ask(limit, request, |r| self.clients.catalog.batch_get_books(r)).await {
-            Ok(reply) => judged(
-                reply.books.iter().map(|book| book.id).eq(book_ids),
-                "BatchGetBooks did not answer the books that were asked for",
-            ),
-            Err(failure) => failure.into(),
-        }
+        let reply = ask(limit, request, |r| self.clients.catalog.batch_get_books(r)).await?;
+        judged(
+            reply.books.iter().map(|book| book.id).eq(book_ids),
+            "BatchGetBooks did not answer the books that were asked for",
+        )
     }
 
     async fn search(&mut self) -> Outcome {
@@ -138,16 +134,12 @@ impl Buyer {
             page: 1,
             page_size: 0,
         };
-        match ask(limit, request, |r| self.clients.catalog.search_books(r)).await {
-            Ok(reply) => judged(
-                reply
-                    .books
-                    .first()
-                    .is_some_and(|book| !for_title || book.id == shelf.id(rank)),
-                "SearchBooks did not find a book that is there",
-            ),
-            Err(failure) => failure.into(),
-        }
+        let reply = ask(limit, request, |r| self.clients.catalog.search_books(r)).await?;
+        let first = reply.books.first();
+        judged(
+            first.is_some_and(|book| !for_title || book.id == shelf.id(rank)),
+            "SearchBooks did not find a book that is there",
+        )
     }
 
     /// Reads one of the orders that were made to be read, or the last of its own.
@@ -163,13 +155,11 @@ impl Buyer {
             // Nothing was ordered yet: a newcomer looks at a book.
             return self.get_book().await;
         };
-        match read_order(&mut self.clients, market.call_limit, &note.order_no).await {
-            Ok(order) => judged(
-                is_as_noted(&order, &note, market.shelf),
-                "GetOrder answered something else than was ordered",
-            ),
-            Err(outcome) => outcome,
-        }
+        let order = read_order(&mut self.clients, market.call_limit, &note.order_no).await?;
+        judged(
+            is_as_noted(&order, &note, market.shelf),
+            "GetOrder answered something else than was ordered",
+        )
     }
 
     async fn deduct(&mut self) -> Outcome {
@@ -186,16 +176,16 @@ impl Buyer {
         };
         let answer = ask(limit, request, |r| self.clients.inventory.deduct_stock(r)).await;
         let line = Line { rank, copies: 1 };
-        let ended = accepted(answer);
-        match &ended {
-            Ok(_) => self.market.ledger().take(&[line], Known::Surely),
-            Err(Outcome::Failed(_)) => self.market.ledger().take(&[line], Known::Maybe),
-            Err(outcome) => self.note_refusal(&[line], *outcome),
+        let ended = accepted(answer).map(|_| ());
+        match ended {
+            Ok(()) => self.market.ledger().take(&[line], Known::Surely),
+            Err(Miss::Failed(_)) => self.market.ledger().take(&[line], Known::Maybe),
+            Err(miss) => self.note_refusal(&[line], miss),
         }
-        ended.map_or_else(|outcome| outcome, |_| Outcome::Accepted)
+        ended
     }
 
-    async fn create_order(&mut self, is_open: bool) -> Result<Outcome, Outcome> {
+    async fn create_order(&mut self, is_open: bool) -> Outcome {
         let note = match self.market.scenario {
             Scenario::FlashSale => {
                 let rank = u32::from(!is_open);
@@ -203,24 +193,23 @@ impl Buyer {
             }
             _ => self.order_some().await?,
         };
-        self.end_with(note, &[PENDING]);
-        Ok(Outcome::Accepted)
+        self.end_with(note, &[OrderStatus::Pending]);
+        Ok(())
     }
 
-    async fn order_and_pay(&mut self) -> Result<Outcome, Outcome> {
+    async fn order_and_pay(&mut self) -> Outcome {
         let note = self.order_some().await?;
         self.pay(&note).await?;
-        self.end_with(note, &[PAID]);
-        Ok(Outcome::Accepted)
+        self.end_with(note, &[OrderStatus::Paid]);
+        Ok(())
     }
 
-    async fn order_and_cancel(&mut self) -> Result<Outcome, Outcome> {
+    async fn order_and_cancel(&mut self) -> Outcome {
         let note = self.order_some().await?;
-        self.cancel(note).await?;
-        Ok(Outcome::Accepted)
+        self.cancel(note).await
     }
 
-    async fn order_to_the_end(&mut self) -> Result<Outcome, Outcome> {
+    async fn order_to_the_end(&mut self) -> Outcome {
         let note = self.order_some().await?;
         self.pay(&note).await?;
         let limit = self.market.call_limit;
@@ -228,26 +217,26 @@ impl Buyer {
             order_no: note.order_no.clone(),
         };
         let shipped = ask(limit, request, |r| self.clients.order.ship_order(r)).await;
-        if let Err(outcome) = accepted(shipped) {
+        if let Err(miss) = accepted(shipped) {
             self.market.ledger().commit(&note.lines, Known::Maybe);
-            self.end_with(note, &[PAID, SHIPPED]);
-            return Err(outcome);
+            self.end_with(note, &[OrderStatus::Paid, OrderStatus::Shipped]);
+            return Err(miss);
         }
         self.market.ledger().commit(&note.lines, Known::Surely);
         let request = CompleteOrderRequest {
             order_no: note.order_no.clone(),
         };
         let completed = ask(limit, request, |r| self.clients.order.complete_order(r)).await;
-        if let Err(outcome) = accepted(completed) {
-            self.end_with(note, &[SHIPPED, COMPLETED]);
-            return Err(outcome);
+        if let Err(miss) = accepted(completed) {
+            self.end_with(note, &[OrderStatus::Shipped, OrderStatus::Completed]);
+            return Err(miss);
         }
-        self.end_with(note, &[COMPLETED]);
-        Ok(Outcome::Accepted)
+        self.end_with(note, &[OrderStatus::Completed]);
+        Ok(())
     }
 
     /// Makes an order and cancels it at once; answers how long it would have waited for its payment.
-    pub(super) async fn probe_timeout(&mut self) -> Result<Duration, Outcome> {
+    pub(super) async fn probe_timeout(&mut self) -> Result<Duration, Miss> {
         let rank = self.market.shelf.books().saturating_sub(1);
         let note = self.place_order(vec![Line { rank, copies: 1 }]).await?;
         let limit = self.market.call_limit;
@@ -259,13 +248,13 @@ impl Buyer {
     }
 
     /// Makes an order that others will read.
-    pub(super) async fn make_readable(&mut self) -> Result<Note, Outcome> {
+    pub(super) async fn make_readable(&mut self) -> Result<Note, Miss> {
         let mut note = self.order_some().await?;
-        note.states = vec![PENDING];
+        note.states = &[OrderStatus::Pending];
         Ok(note)
     }
 
-    async fn order_some(&mut self) -> Result<Note, Outcome> {
+    async fn order_some(&mut self) -> Result<Note, Miss> {
         let ranks = self
             .market
             .popularity
@@ -274,7 +263,7 @@ impl Buyer {
         self.place_order(lines.collect()).await
     }
 
-    async fn place_order(&mut self, lines: Vec<Line>) -> Result<Note, Outcome> {
+    async fn place_order(&mut self, lines: Vec<Line>) -> Result<Note, Miss> {
         let (shelf, limit) = (self.market.shelf, self.market.call_limit);
         let buyer = shelf.buyer(self.rng.random_range(0..BUYERS));
         let items = lines.iter().map(|line| CreateOrderItem {
@@ -290,12 +279,12 @@ impl Buyer {
         let answer = ask(limit, request, |r| self.clients.order.create_order(r)).await;
         let reply = match accepted(answer) {
             Ok(reply) => reply,
-            Err(outcome) => {
-                self.note_refusal(&lines, outcome);
-                if matches!(outcome, Outcome::Failed(_)) {
+            Err(miss) => {
+                self.note_refusal(&lines, miss);
+                if matches!(miss, Miss::Failed(_)) {
                     self.market.ledger().order(&lines, Known::Maybe);
                 }
-                return Err(outcome);
+                return Err(miss);
             }
         };
         self.market.ledger().order(&lines, Known::Surely);
@@ -308,22 +297,23 @@ impl Buyer {
             buyer,
             total_fen,
             lines,
-            states: Vec::new(),
+            states: &[],
         };
         if reply.total == total_fen {
             Ok(note)
         } else {
-            self.end_with(note, &[PENDING]);
-            Err(Outcome::Wrong(
+            self.end_with(note, &[OrderStatus::Pending]);
+            Err(Miss::Wrong(
                 "CreateOrder answered another total than the prices add up to",
             ))
         }
     }
 
     /// Pays until the gateway accepts.
-    async fn pay(&mut self, note: &Note) -> Result<(), Outcome> {
+    async fn pay(&mut self, note: &Note) -> Outcome {
         let limit = self.market.call_limit;
-        let mut ended = Outcome::Refused(Code::PaymentRefused.number());
+        let refused = Miss::Refused(Code::PaymentRefused.number());
+        let mut ended = refused;
         for _ in 0..PAYMENTS_MAX {
             let request = PayOrderRequest {
                 order_no: note.order_no.clone(),
@@ -331,17 +321,17 @@ impl Buyer {
             };
             match accepted(ask(limit, request, |r| self.clients.order.pay_order(r)).await) {
                 Ok(_) => return Ok(()),
-                Err(outcome) => ended = outcome,
+                Err(miss) => ended = miss,
             }
-            if ended != Outcome::Refused(Code::PaymentRefused.number()) {
+            if ended != refused {
                 break;
             }
         }
-        self.end_with(note.clone(), &[PENDING, PAID]);
+        self.end_with(note.clone(), &[OrderStatus::Pending, OrderStatus::Paid]);
         Err(ended)
     }
 
-    async fn cancel(&mut self, note: Note) -> Result<(), Outcome> {
+    async fn cancel(&mut self, note: Note) -> Outcome {
         let request = CancelOrderRequest {
             order_no: note.order_no.clone(),
             reason: "bookstore load".to_owned(),
@@ -351,26 +341,26 @@ impl Buyer {
         match accepted(cancelled) {
             Ok(_) => {
                 self.market.ledger().give_back(&note.lines, Known::Surely);
-                self.end_with(note, &[CANCELLED]);
+                self.end_with(note, &[OrderStatus::Cancelled]);
                 Ok(())
             }
-            Err(outcome) => {
+            Err(miss) => {
                 self.market.ledger().give_back(&note.lines, Known::Maybe);
-                self.end_with(note, &[PENDING, CANCELLED]);
-                Err(outcome)
+                self.end_with(note, &[OrderStatus::Pending, OrderStatus::Cancelled]);
+                Err(miss)
             }
         }
     }
 
-    fn end_with(&mut self, mut note: Note, states: &[i32]) {
-        note.states = states.to_vec();
+    fn end_with(&mut self, mut note: Note, states: &'static [OrderStatus]) {
+        note.states = states;
         self.last_order = Some(note.clone());
         self.market.ledger().remember(note);
     }
 
     /// A "sold out" says something about a book only where nothing else was asked for.
-    fn note_refusal(&self, lines: &[Line], outcome: Outcome) {
-        if let ([line], Outcome::Refused(code)) = (lines, outcome)
+    fn note_refusal(&self, lines: &[Line], miss: Miss) {
+        if let ([line], Miss::Refused(code)) = (lines, miss)
             && code == Code::InsufficientStock.number()
         {
             self.market.ledger().refuse(line.rank);
@@ -393,14 +383,12 @@ pub(super) async fn read_order(
     clients: &mut Clients,
     limit: Duration,
     order_no: &str,
-) -> Result<Order, Outcome> {
+) -> Result<Order, Miss> {
     let request = GetOrderRequest {
         order_no: order_no.to_owned(),
     };
     let reply = accepted(ask(limit, request, |r| clients.order.get_order(r)).await)?;
-    reply
-        .order
-        .ok_or(Outcome::Wrong("GetOrder answered no order"))
+    reply.order.ok_or(Miss::Wrong("GetOrder answered no order"))
 }
 
 /// Whether an order is what was ordered.
@@ -420,6 +408,9 @@ pub(super) fn is_as_noted(order: &Order, note: &Note, shelf: Shelf) -> bool {
     order.order_no == note.order_no
         && order.user_id == note.buyer
         && order.total == note.total_fen
-        && note.states.contains(&order.status)
+        && note
+            .states
+            .iter()
+            .any(|state| state.number() == order.status)
         && items == lines
 }

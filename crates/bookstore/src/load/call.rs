@@ -26,10 +26,11 @@ impl fmt::Display for Failure {
 }
 
 /// How an operation ended.
+pub(super) type Outcome = Result<(), Miss>;
+
+/// Why something was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// It was done.
-    Accepted,
+pub(super) enum Miss {
     /// A business "no", by its code.
     Refused(i32),
     /// Nobody knows.
@@ -38,7 +39,7 @@ pub(super) enum Outcome {
     Wrong(&'static str),
 }
 
-impl From<Failure> for Outcome {
+impl From<Failure> for Miss {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
@@ -63,20 +64,20 @@ where
 }
 
 /// The reply, where it is a yes.
-pub(super) fn accepted<R: Reply>(answer: Result<R, Failure>) -> Result<R, Outcome> {
+pub(super) fn accepted<R: Reply>(answer: Result<R, Failure>) -> Result<R, Miss> {
     let reply = answer?;
     if reply.code() == 0 {
         Ok(reply)
     } else {
-        Err(Outcome::Refused(reply.code()))
+        Err(Miss::Refused(reply.code()))
     }
 }
 
 /// An outcome that hangs on whether the answer is true.
 pub(super) const fn judged(is_true: bool, otherwise: &'static str) -> Outcome {
     if is_true {
-        Outcome::Accepted
+        Ok(())
     } else {
-        Outcome::Wrong(otherwise)
+        Err(Miss::Wrong(otherwise))
     }
 }

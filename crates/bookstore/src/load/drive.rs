@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::buyer::{Buyer, Market};
-use super::call::Outcome;
+use super::call::Miss;
 use super::live::Live;
 use super::meter::{Meter, Usage};
 use super::pace::Pace;
@@ -86,7 +86,7 @@ async fn keep_buying(mut buyer: Buyer, pace: Arc<Pace>, tally: Arc<Mutex<Tally>>
     while let Some(due) = pace.next().await {
         let (operation, outcome) = buyer.act(due >= open).await;
         lock(&tally).note(operation, due, Instant::now(), outcome);
-        if matches!(outcome, Outcome::Failed(_)) {
+        if matches!(outcome, Err(Miss::Failed(_))) {
             pause(AFTER_FAILURE).await;
         }
     }

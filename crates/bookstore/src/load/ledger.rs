@@ -2,15 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use types::OrderStatus;
+
 /// How many of the latest orders are read back.
 const LATEST_ORDERS: usize = 500;
-
-/// The states of an order on the wire.
-pub(super) const PENDING: i32 = 1;
-pub(super) const PAID: i32 = 2;
-pub(super) const SHIPPED: i32 = 3;
-pub(super) const COMPLETED: i32 = 4;
-pub(super) const CANCELLED: i32 = 5;
 
 /// Whether the answer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +64,7 @@ pub(super) struct Note {
     pub(super) total_fen: i64,
     pub(super) lines: Vec<Line>,
     /// The states that it may be in.
-    pub(super) states: Vec<i32>,
+    pub(super) states: &'static [OrderStatus],
 }
 
 /// Everything that the run did.

@@ -208,7 +208,7 @@ async fn make_sure_orders_last(
     let market = Arc::new(market);
     let mut buyer = Buyer::new(Arc::clone(&market), clients.clone(), usize::MAX);
     let lasts = buyer.probe_timeout().await;
-    let lasts = lasts.map_err(|outcome| unread("the first order", outcome))?;
+    let lasts = lasts.map_err(|miss| unread("the first order", miss))?;
     drop(buyer);
     let needed = plan.warmup + plan.duration + plan.settle;
     ensure!(
@@ -242,7 +242,7 @@ async fn with_readable_orders(market: Market, connections: &[Clients]) -> anyhow
     let mut readable: Vec<Note> = Vec::new();
     while let Some(made) = buyers.join_next().await {
         let made = made.context("a buyer died")?;
-        readable.extend(made.map_err(|outcome| unread("an order to read", outcome))?);
+        readable.extend(made.map_err(|miss| unread("an order to read", miss))?);
     }
     let mut market = Arc::into_inner(market).context("a buyer is still there")?;
     market.readable = readable;

@@ -16,7 +16,7 @@ use platform::clock::pause;
 use platform::deadline::Deadline;
 use types::Code;
 
-use super::call::{Failure, Outcome, accepted, ask};
+use super::call::{Failure, Miss, accepted, ask};
 use super::scenario::Scenario;
 use super::shelf::Shelf;
 use super::verify::{IDS_MAX, unread};
@@ -90,14 +90,14 @@ pub(super) async fn publish_books(
             let answer = ask(limit, request, |r| catalog.publish_book(r)).await;
             match accepted(answer) {
                 // Another run puts the same books in place at the same time.
-                Err(Outcome::Refused(code)) if code == Code::BookIdExists.number() => Ok(()),
+                Err(Miss::Refused(code)) if code == Code::BookIdExists.number() => Ok(()),
                 answer => answer.map(|_| ()),
             }
         }
     });
     let published = published.buffer_unordered(BOOKS_AT_ONCE);
     let published = published.try_for_each(|()| async { Ok(()) }).await;
-    published.map_err(|outcome| unread("PublishBook", outcome))?;
+    published.map_err(|miss| unread("PublishBook", miss))?;
     if scenario.searches() {
         wait_for_index(shelf, clients, limit).await?;
     }
@@ -116,7 +116,7 @@ async fn find_books(
         };
         let mut catalog = clients.catalog.clone();
         let answer = ask(limit, request, |r| catalog.batch_get_books(r)).await;
-        let reply = accepted(answer).map_err(|outcome| unread("BatchGetBooks", outcome))?;
+        let reply = accepted(answer).map_err(|miss| unread("BatchGetBooks", miss))?;
         there.extend(reply.books.iter().map(|book| book.id));
     }
     Ok(there)
@@ -132,7 +132,7 @@ async fn wait_for_index(shelf: Shelf, clients: &Clients, limit: Duration) -> any
             page_size: 1,
         };
         let answer = ask(limit, request, |r| catalog.search_books(r)).await;
-        let reply = accepted(answer).map_err(|outcome| unread("SearchBooks", outcome))?;
+        let reply = accepted(answer).map_err(|miss| unread("SearchBooks", miss))?;
         if reply.total >= i64::from(shelf.books()) {
             return Ok(());
         }
@@ -169,7 +169,7 @@ pub(super) async fn stock_books(
     let stocked = stocked.buffer_unordered(BOOKS_AT_ONCE);
     let stocked = stocked.try_for_each(|()| async { Ok(()) }).await;
     stocked
-        .map_err(|outcome| unread("RestockInventory", outcome))
+        .map_err(|miss| unread("RestockInventory", miss))
         .context("the books of the run cannot be stocked")
 }
 

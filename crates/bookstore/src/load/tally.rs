@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use types::Code;
 
-use super::call::Outcome;
+use super::call::{Miss, Outcome};
 use super::figures::{latencies, micros};
 use super::scenario::Operation;
 
@@ -122,7 +122,7 @@ impl Tally {
     ) {
         let took = micros(end.saturating_duration_since(due));
         self.now.note(outcome, took);
-        if let Outcome::Wrong(what) = outcome {
+        if let Err(Miss::Wrong(what)) = outcome {
             self.note_wrong(what);
         }
         let is_measured = self.window.contains(due);
@@ -135,7 +135,7 @@ impl Tally {
         if is_measured {
             row.measure(outcome, took);
         }
-        if counts && outcome == Outcome::Refused(Code::InsufficientStock.number()) {
+        if counts && outcome == Err(Miss::Refused(Code::InsufficientStock.number())) {
             let since = end.saturating_duration_since(self.window.open);
             self.sold_out = Some(self.sold_out.map_or(since, |first| first.min(since)));
         }
@@ -177,19 +177,19 @@ impl Tally {
 impl Row {
     fn count(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Accepted => self.accepted += 1,
-            Outcome::Refused(code) => *self.refused.entry(code).or_default() += 1,
-            Outcome::Failed(failure) => *self.failed.entry(failure.to_string()).or_default() += 1,
-            Outcome::Wrong(_) => *self.failed.entry("wrong answer".to_owned()).or_default() += 1,
+            Ok(()) => self.accepted += 1,
+            Err(Miss::Refused(code)) => *self.refused.entry(code).or_default() += 1,
+            Err(Miss::Failed(failure)) => *self.failed.entry(failure.to_string()).or_default() += 1,
+            Err(Miss::Wrong(_)) => *self.failed.entry("wrong answer".to_owned()).or_default() += 1,
         }
     }
 
     fn measure(&mut self, outcome: Outcome, took: u64) {
         match outcome {
-            Outcome::Accepted => self.latency.saturating_record(took),
-            Outcome::Refused(_) => self.latency_refused.saturating_record(took),
+            Ok(()) => self.latency.saturating_record(took),
+            Err(Miss::Refused(_)) => self.latency_refused.saturating_record(took),
             // How quickly something failed is nothing to be proud of.
-            Outcome::Failed(_) | Outcome::Wrong(_) => {}
+            Err(Miss::Failed(_) | Miss::Wrong(_)) => {}
         }
     }
 }
@@ -197,12 +197,12 @@ impl Row {
 impl Now {
     fn note(&mut self, outcome: Outcome, took: u64) {
         match outcome {
-            Outcome::Accepted => {
+            Ok(()) => {
                 self.accepted += 1;
                 self.latency.saturating_record(took);
             }
-            Outcome::Refused(_) => self.refused += 1,
-            Outcome::Failed(_) | Outcome::Wrong(_) => self.failed += 1,
+            Err(Miss::Refused(_)) => self.refused += 1,
+            Err(Miss::Failed(_) | Miss::Wrong(_)) => self.failed += 1,
         }
     }
 
@@ -252,7 +252,7 @@ mod tests {
             (9_000, 14_000),  // due inside, done too late for the rate
             (10_000, 10_500), // after it
         ] {
-            tally.note(Operation::Deduct, at(due), at(end), Outcome::Accepted);
+            tally.note(Operation::Deduct, at(due), at(end), Ok(()));
         }
         let row = &tally.rows[&Operation::Deduct];
         assert_eq!((row.accepted, row.latency.len()), (2, 2));
@@ -266,7 +266,7 @@ mod tests {
         let (mut tally, at) = tally()?;
         tally.window.is_sale = true;
         for (due, end) in [(-10, 10), (0, 20), (10, 30)] {
-            tally.note(Operation::CreateOrder, at(due), at(end), Outcome::Accepted);
+            tally.note(Operation::CreateOrder, at(due), at(end), Ok(()));
         }
         assert_eq!(tally.rows[&Operation::CreateOrder].accepted, 2);
         Ok(())
@@ -277,12 +277,7 @@ mod tests {
         // Due every 10 ms; the one buyer's first answer takes a second, the others no time.
         let (mut tally, at) = tally()?;
         for number in 0..100 {
-            tally.note(
-                Operation::GetBook,
-                at(number * 10),
-                at(1_000),
-                Outcome::Accepted,
-            );
+            tally.note(Operation::GetBook, at(number * 10), at(1_000), Ok(()));
         }
         let row = &tally.rows[&Operation::GetBook];
         let median = row.latency.value_at_quantile(0.5);
@@ -305,14 +300,14 @@ mod tests {
     #[test]
     fn refusals_and_failures_are_counted_apart() -> anyhow::Result<()> {
         let (mut tally, at) = tally()?;
-        let sold_out = Outcome::Refused(40100);
+        let sold_out = Err(Miss::Refused(40100));
         for (end, outcome) in [
             (700, sold_out),
             (600, sold_out),
-            (600, Outcome::Failed(Failure::Late)),
-            (600, Outcome::Wrong("not so")),
-            (-100, Outcome::Wrong("not so")),
-            (600, Outcome::Accepted),
+            (600, Err(Miss::Failed(Failure::Late))),
+            (600, Err(Miss::Wrong("not so"))),
+            (-100, Err(Miss::Wrong("not so"))),
+            (600, Ok(())),
         ] {
             tally.note(Operation::CreateOrder, at(end - 50), at(end), outcome);
         }
@@ -331,10 +326,10 @@ mod tests {
     #[test]
     fn seconds_are_cut_one_after_the_other() -> anyhow::Result<()> {
         let (mut tally, at) = tally()?;
-        tally.note(Operation::Deduct, at(-9), at(-1), Outcome::Accepted);
+        tally.note(Operation::Deduct, at(-9), at(-1), Ok(()));
         tally.end_second(at(0));
-        tally.note(Operation::Deduct, at(0), at(500), Outcome::Accepted);
-        tally.note(Operation::Deduct, at(0), at(600), Outcome::Refused(40100));
+        tally.note(Operation::Deduct, at(0), at(500), Ok(()));
+        tally.note(Operation::Deduct, at(0), at(600), Err(Miss::Refused(40100)));
         tally.end_second(at(1_000));
         tally.end_second(at(2_000));
         let counts: Vec<_> = tally

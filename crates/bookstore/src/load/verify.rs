@@ -14,7 +14,7 @@ use platform::deadline::Deadline;
 use serde::Serialize;
 
 use super::buyer::{Market, is_as_noted, read_order};
-use super::call::{Failure, Outcome, accepted, ask};
+use super::call::{Miss, accepted, ask};
 use super::ledger::{Account, Count, Ledger, Note};
 use super::shelf::{BUYERS, Shelf};
 use crate::clients::Clients;
@@ -105,7 +105,7 @@ pub(super) async fn read_balances(
         };
         let mut inventory = clients.inventory.clone();
         let answer = ask(limit, request, |r| inventory.batch_get_stock(r)).await;
-        let reply = accepted(answer).map_err(|outcome| unread("BatchGetStock", outcome))?;
+        let reply = accepted(answer).map_err(|miss| unread("BatchGetStock", miss))?;
         for stock in reply.stocks {
             let balance = Balance {
                 free: stock.quantity.into(),
@@ -221,7 +221,7 @@ async fn count_orders(
         }
     });
     let counts = counts.buffer_unordered(READS).try_collect::<Vec<_>>().await;
-    let counts = counts.map_err(|outcome| unread("ListOrders", outcome))?;
+    let counts = counts.map_err(|miss| unread("ListOrders", miss))?;
     let orders = market.ledger().orders;
     let found = counts.into_iter().sum();
     verdict.orders_found = found;
@@ -259,9 +259,7 @@ async fn read_back(
                 "order {} is not as it was made (status {}, total {})",
                 note.order_no, order.status, order.total
             )),
-            Err(Outcome::Failed(failure)) => {
-                return Err(unread("GetOrder", Outcome::Failed(failure)));
-            }
+            Err(miss @ Miss::Failed(_)) => return Err(unread("GetOrder", miss)),
             Err(_) => verdict.fault(format!(
                 "order {} was acknowledged and is not there",
                 note.order_no
@@ -272,13 +270,11 @@ async fn read_back(
 }
 
 /// A call that had to be answered was not.
-pub(super) fn unread(call: &str, outcome: Outcome) -> anyhow::Error {
-    let reason = match outcome {
-        Outcome::Failed(Failure::Late) => "no answer in time".to_owned(),
-        Outcome::Failed(failure) => failure.to_string(),
-        Outcome::Refused(code) => format!("refused with {code}"),
-        Outcome::Wrong(what) => what.to_owned(),
-        Outcome::Accepted => "an empty answer".to_owned(),
+pub(super) fn unread(call: &str, miss: Miss) -> anyhow::Error {
+    let reason = match miss {
+        Miss::Failed(failure) => failure.to_string(),
+        Miss::Refused(code) => format!("refused with {code}"),
+        Miss::Wrong(what) => what.to_owned(),
     };
     anyhow::Error::msg(reason).context(call.to_owned())
 }
