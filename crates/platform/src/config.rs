@@ -197,9 +197,16 @@ pub mod human_duration {
     /// Reads a duration with its unit.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map_err(|error| {
-            serde::de::Error::custom(format!("must be a duration such as 15m or 200ms: {error}"))
-        })
+        parse(&text).map_err(serde::de::Error::custom)
+    }
+
+    /// Reads a duration with its unit.
+    ///
+    /// # Errors
+    /// What it must be, and why it is not that.
+    pub fn parse(text: &str) -> Result<Duration, String> {
+        humantime::parse_duration(text)
+            .map_err(|error| format!("must be a duration such as 15m or 200ms: {error}"))
     }
 }
 
