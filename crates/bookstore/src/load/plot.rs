@@ -8,7 +8,7 @@
 
 use std::fmt::Write;
 
-use super::figures::{grouped, millis};
+use super::figures::{float, grouped, millis};
 use super::report::Report;
 use super::tally::Second;
 
@@ -255,10 +255,6 @@ fn time_of(second: &Second) -> f64 {
 
 fn logarithm(count: u64) -> f64 {
     float(count.max(1)).log10()
-}
-
-fn float(count: u64) -> f64 {
-    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
