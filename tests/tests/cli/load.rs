@@ -1,10 +1,14 @@
 //! `bookstore load`.
 
+use std::fs::File;
+use std::future::ready;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::ensure;
-use bookstore_e2e::{Shop, run_within};
+use bookstore_e2e::{Service, Shop, run_within};
 use serde_json::Value;
+use testkit::eventually;
 
 use super::closed;
 
@@ -32,11 +36,42 @@ async fn load_is_measured_and_leaves_nothing_behind_that_is_wrong() -> anyhow::R
 
     let shop = closed()?;
     let ran = shop.run(&["load", "get-book"]).await?.expect_code(2)?;
-    let is_named = ran.stderr.contains("catalog does not answer");
-    ensure!(
-        is_named && ran.stderr.lines().count() == 1,
-        "{}",
-        ran.stderr
+    let line = format!(
+        "bookstore: catalog at 127.0.0.1:{}: nobody answers there; `bookstore up` starts the system\n",
+        shop.port(Service::Catalog)
     );
+    ensure!(ran.stderr == line, "{}", ran.stderr);
+    let ran = shop.run(&["load", "deduct-hot", "--zipf", "1"]).await?;
+    let ran = ran.expect_code(2)?;
+    let line = "bookstore: deduct-hot has no use for --zipf\n";
+    ensure!(ran.stderr == line, "{}", ran.stderr);
     Ok(())
+}
+
+#[tokio::test]
+async fn a_signal_ends_a_run_early_and_it_is_verified_all_the_same() -> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let mut command = shop.command(&["load", "deduct-uniform", "--duration", "5m"])?;
+    let out = shop.folder().join("load.out");
+    let child = command.stdout(File::create(&out)?).stderr(Stdio::piped());
+    let mut child = child.spawn()?;
+    eventually("a second that is measured", async || {
+        let said = std::fs::read_to_string(&out).ok()?;
+        said.contains(" 1 s ").then_some(())
+    })
+    .await;
+    let order = format!("kill -INT {}", child.id());
+    ensure!(Command::new("sh").args(["-c", &order]).status()?.success());
+    eventually("the end of the run", || {
+        ready(child.try_wait().ok().flatten())
+    })
+    .await;
+    let (ended, said) = (child.wait_with_output()?, std::fs::read_to_string(&out)?);
+    let told = String::from_utf8_lossy(&ended.stderr);
+    ensure!(ended.status.success(), "{said}{told}");
+    ensure!(said.contains("(interrupted)"), "{said}");
+    ensure!(said.contains("\nverified "), "{said}");
+    ensure!(told.starts_with("bookstore: ending early: "), "{told}");
+    ensure!(told.lines().count() == 1, "{told}");
+    shop.expect_clean().await
 }

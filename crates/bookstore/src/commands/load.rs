@@ -3,33 +3,26 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::duration::parse_duration;
 use super::signal::{Signals, Words};
 use crate::clients::{Addresses, Clients};
 use crate::config::Config;
-use crate::load::{
-    BOOKS_MAX, Live, Plan, Report, Scenario, Watched, Watching, draw, run as run_load,
-};
+use crate::health::find_unwell;
+use crate::load::{Live, Plan, Report, Watched, Watching, draw, run as run_load};
+use crate::service::Service;
 use crate::tell;
 
 /// Where a result goes that is to be printed.
 const STANDARD_OUTPUT: &str = "-";
-/// The longest run.
-const DURATION_MAX: Duration = Duration::from_hours(24);
-/// What `bookstore serve` adds to the port of the metrics page, for each service.
-const METRICS_OFFSETS: [u16; 5] = [0, 3, 4, 5, 6];
 
 const WORDS: Words = Words {
-    ending: "ending early: what is on its way is finished, then verified",
+    ending: "ending early: no further operation is begun, and what was done is verified",
     broken_off: "stopped in the midst of the run: nothing was verified, and its books stay in the shop",
     say: tell,
 };
@@ -38,44 +31,8 @@ const WORDS: Words = Words {
 #[derive(Debug, Args)]
 #[command(after_long_help = EXPLANATION)]
 pub(crate) struct LoadArgs {
-    /// What to do, again and again
-    scenario: Scenario,
-
-    /// Operations at the same time (open loop: at the most)
-    #[arg(long, value_name = "BUYERS", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
-    concurrency: u16,
-
-    /// Connections to each service, shared by the buyers
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
-    connections: u16,
-
-    /// Open loop: so many operations fall due each second, whether the last were answered or not
-    #[arg(long, value_name = "PER_SECOND")]
-    rate: Option<NonZeroU32>,
-
-    /// How long is measured
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_run)]
-    duration: Duration,
-
-    /// How long before that the load is on and counts for nothing
-    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_run)]
-    warmup: Duration,
-
-    /// How many books there are to choose from
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(10..=i64::from(BOOKS_MAX)))]
-    books: u32,
-
-    /// Exponent of the books' popularity (Zipf's law): 0 makes all alike
-    #[arg(long, value_name = "EXPONENT", default_value = "0.99", value_parser = parse_exponent)]
-    zipf: f64,
-
-    /// Copies that the flash sale has
-    #[arg(long, value_name = "COPIES", default_value_t = 10_000, value_parser = clap::value_parser!(i32).range(1..))]
-    stock: i32,
-
-    /// Order without idempotency keys, as nobody should who may have to repeat: such orders are made more cheaply
-    #[arg(long)]
-    without_keys: bool,
+    #[command(flatten)]
+    plan: Plan,
 
     /// Write the result as one JSON object; `-` prints it in place of the report
     #[arg(long, value_name = "FILE")]
@@ -94,14 +51,6 @@ pub(crate) struct LoadArgs {
     #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
     metrics: Vec<String>,
 
-    /// How long what was cancelled or failed may take to be undone, before it counts as lost
-    #[arg(long, value_name = "TIME", default_value = "35s", value_parser = parse_run)]
-    settle: Duration,
-
-    /// How long one call may take
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_run)]
-    timeout: Duration,
-
     /// Host of all services [default: where the configuration has them listen]
     #[arg(long)]
     host: Option<String>,
@@ -109,10 +58,13 @@ pub(crate) struct LoadArgs {
     /// Where the catalog is; likewise the others
     #[arg(long, value_name = "HOST:PORT")]
     catalog: Option<String>,
+    /// Where the inventory is
     #[arg(long, value_name = "HOST:PORT", hide_short_help = true)]
     inventory: Option<String>,
+    /// Where the order service is
     #[arg(long, value_name = "HOST:PORT", hide_short_help = true)]
     order: Option<String>,
+    /// Where the payment service is
     #[arg(long, value_name = "HOST:PORT", hide_short_help = true)]
     payment: Option<String>,
 }
@@ -135,21 +87,34 @@ reports.";
 
 /// Runs the load; exit code 1 where an answer was wrong.
 pub(crate) async fn run(args: LoadArgs, config: Config) -> anyhow::Result<ExitCode> {
-    let addresses = args.addresses(&config);
-    let connections: Result<Vec<_>, _> = (0..args.connections)
+    args.plan.refuse_unused()?;
+    let address = |service| args.address_of(service, &config);
+    let addresses = Addresses {
+        catalog: address(Service::Catalog),
+        inventory: address(Service::Inventory),
+        order: address(Service::Order),
+        payment: address(Service::Payment),
+    };
+    let connections: Result<Vec<_>, _> = (0..args.plan.connections)
         .map(|_| Clients::connect_to(&addresses))
         .collect();
     let connections = connections?;
+    let needed = args.plan.scenario.services().iter();
+    let needed: Vec<_> = needed.map(|s| (s.name(), address(*s))).collect();
+    let unwell = find_unwell(&needed).await;
+    if !unwell.is_empty() {
+        bail!("{}; `bookstore up` starts the system", unwell.join(", "));
+    }
     let json = args.json.as_deref().filter(|path| !is_stdout(path));
     let json = json.map(create).transpose()?;
     let plot = args.plot.as_deref().map(create).transpose()?;
-    let plan = args.plan();
+    let plan = args.plan.clone();
     let watching = args.watching(&config);
     let mut live = Live::new(args.json.as_deref().is_some_and(is_stdout))?;
     let stop = CancellationToken::new();
     let mut ended = None;
     let work = async {
-        ended = Some(run_load(&plan, &connections, watching, &mut live, &stop).await);
+        ended = Some(run_load(plan, &connections, watching, &mut live, &stop).await);
     };
     // On the heap: the futures of a whole run are large for a stack.
     let work = Box::pin(work);
@@ -188,51 +153,35 @@ fn write_all(
 }
 
 impl LoadArgs {
-    fn plan(&self) -> Plan {
-        Plan {
-            scenario: self.scenario,
-            concurrency: self.concurrency.into(),
-            connections: self.connections.into(),
-            rate: self.rate,
-            warmup: self.warmup,
-            duration: self.duration,
-            books: self.books,
-            zipf: self.zipf,
-            order_keys: !self.without_keys,
-            stock: self.stock,
-            call_limit: self.timeout,
-            settle: self.settle,
-        }
+    /// Where `service` is.
+    fn address_of(&self, service: Service, config: &Config) -> String {
+        let given = match service {
+            Service::Catalog => &self.catalog,
+            Service::Inventory => &self.inventory,
+            Service::Order => &self.order,
+            Service::Payment => &self.payment,
+        };
+        let given = given.clone();
+        given.unwrap_or_else(|| self.on_host(service.listen(config)))
     }
 
-    fn addresses(&self, config: &Config) -> Addresses {
-        let at = |given: &Option<String>, listen: SocketAddr| {
-            given.clone().unwrap_or_else(|| match &self.host {
-                Some(host) => format!("{host}:{}", listen.port()),
-                None => listen.to_string(),
-            })
-        };
-        Addresses {
-            catalog: at(&self.catalog, config.catalog.listen),
-            inventory: at(&self.inventory, config.inventory.listen),
-            order: at(&self.order, config.order.listen),
-            payment: at(&self.payment, config.payment.listen),
+    /// An address of the configuration, on the host of all services where one is given.
+    fn on_host(&self, configured: SocketAddr) -> String {
+        let port = configured.port();
+        match self.host.as_deref().map(|host| (host, host.parse())) {
+            Some((_, Ok(ip))) => SocketAddr::new(ip, port).to_string(),
+            Some((name, Err(_))) => format!("{name}:{port}"),
+            None => configured.to_string(),
         }
     }
 
     fn watching(&self, config: &Config) -> Watching {
-        let page = config.telemetry.metrics;
-        let host = self
-            .host
-            .clone()
-            .unwrap_or_else(|| SocketAddr::new(page.ip(), 0).ip().to_string());
-        let ports = METRICS_OFFSETS
-            .iter()
-            .filter_map(|o| page.port().checked_add(*o));
+        let own = Service::ALL.map(|service| service.metrics(config));
+        let pages = own.into_iter().flatten().chain([config.telemetry.metrics]);
         Watching {
             processes: self.pids.clone(),
             pages: self.metrics.clone(),
-            usual_pages: ports.map(|port| format!("{host}:{port}")).collect(),
+            usual_pages: pages.map(|page| self.on_host(page)).collect(),
         }
     }
 }
@@ -246,19 +195,92 @@ fn is_stdout(path: &Path) -> bool {
     path == Path::new(STANDARD_OUTPUT)
 }
 
-fn parse_run(text: &str) -> Result<Duration, String> {
-    let time = parse_duration(text).map_err(|error| error.to_string())?;
-    if time > DURATION_MAX {
-        return Err("must be a day at the most".to_owned());
-    }
-    Ok(time)
-}
+#[cfg(test)]
+mod tests {
+    //! Proves what the command line means: to whom the load goes, and which options are refused.
 
-fn parse_exponent(text: &str) -> Result<f64, String> {
-    let exponent: f64 = text.parse().map_err(|_| "must be a number".to_owned())?;
-    if (0.0..=10.0).contains(&exponent) {
-        Ok(exponent)
-    } else {
-        Err("must be between 0 and 10".to_owned())
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        load: LoadArgs,
+    }
+
+    fn load(arguments: &str) -> LoadArgs {
+        let words = ["load"].into_iter().chain(arguments.split(' '));
+        Line::try_parse_from(words).unwrap().load
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_of_either_kind() {
+        let config = Config::read(None, [], "data".as_ref()).unwrap();
+        for (arguments, order, page) in [
+            ("search", "127.0.0.1:9005", "127.0.0.1:9100"),
+            ("search --host shop", "shop:9005", "shop:9100"),
+            ("search --host 10.0.0.1", "10.0.0.1:9005", "10.0.0.1:9100"),
+            ("search --host ::1", "[::1]:9005", "[::1]:9100"),
+            ("search --host [::1]", "[::1]:9005", "[::1]:9100"),
+            ("search --host ::1 --order a:1", "a:1", "[::1]:9100"),
+        ] {
+            let args = load(arguments);
+            assert_eq!(args.address_of(Service::Order, &config), order);
+            let pages = args.watching(&config).usual_pages;
+            assert!(pages.iter().any(|p| p == page), "{pages:?}");
+        }
+    }
+
+    #[test]
+    fn the_metrics_page_of_every_service_is_looked_for() {
+        let given = ("BOOKSTORE_TELEMETRY__METRICS", "[::]:8000");
+        let given = (given.0.to_owned(), given.1.to_owned());
+        let config = Config::read(None, [given], "data".as_ref()).unwrap();
+        let mut pages = load("search").watching(&config).usual_pages;
+        pages.sort_unstable();
+        let ports = [8000, 8003, 8004, 8005, 8006];
+        assert_eq!(pages, ports.map(|port| format!("[::]:{port}")));
+    }
+
+    #[test]
+    fn an_option_that_the_scenario_has_no_use_for_is_refused() {
+        let refused = |arguments: &str| {
+            let error = load(arguments).plan.refuse_unused().err()?;
+            Some(error.to_string())
+        };
+        for (scenario, option) in [
+            ("deduct-hot", "--zipf 1"),
+            ("deduct-hot", "--books 20"),
+            ("deduct-hot", "--without-keys"),
+            ("deduct-uniform", "--zipf 1"),
+            ("deduct-uniform", "--stock 7"),
+            ("flash-sale", "--books 20"),
+            ("flash-sale", "--zipf 1"),
+            ("get-book", "--without-keys"),
+            ("get-book", "--settle 1s"),
+            ("create-order", "--stock 7"),
+        ] {
+            let (name, _) = option.split_once(' ').unwrap_or((option, ""));
+            let told = refused(&format!("{scenario} {option}"));
+            let line = format!("{scenario} has no use for {name}");
+            assert_eq!(told.as_deref(), Some(line.as_str()));
+        }
+        for used in [
+            "deduct-hot --settle 1s",
+            "deduct-uniform --books 20",
+            "flash-sale --stock 7 --without-keys",
+            "get-book --books 20 --zipf 1",
+            "mixed-day --books 20 --zipf 1 --without-keys --settle 1s",
+        ] {
+            assert_eq!(refused(used), None, "{used}");
+        }
+    }
+
+    #[test]
+    fn every_argument_says_what_it_is() {
+        for argument in Line::command().get_arguments() {
+            assert!(argument.get_help().is_some(), "{}", argument.get_id());
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A buyer: does one operation after the other, and writes down what it did.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::catalog::v1::{BatchGetBooksRequest, GetBookRequest, SearchBooksRequest};
@@ -10,12 +10,13 @@ use api::order::v1::{
     Order, PayOrderRequest, ShipOrderRequest,
 };
 use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use types::{Code, OrderStatus};
 
 use super::call::{Miss, Outcome, accepted, ask, judged};
-use super::ledger::{Known, Ledger, Line, Note};
-use super::popularity::Popularity;
+use super::ledger::{Known, Line, Note};
+use super::market::Market;
 use super::scenario::{Operation, Scenario};
 use super::shelf::{BUYERS, Shelf};
 use crate::clients::Clients;
@@ -25,28 +26,6 @@ const BATCH_LEN: u32 = 10;
 const ORDER_LEN: u32 = 2;
 /// How often a refused payment is tried: the mock refuses three of ten.
 const PAYMENTS_MAX: u32 = 30;
-
-/// What all buyers of a run share.
-pub(super) struct Market {
-    pub(super) scenario: Scenario,
-    pub(super) shelf: Shelf,
-    pub(super) popularity: Popularity,
-    /// Whether orders are asked for under keys.
-    pub(super) order_keys: bool,
-    /// How long one call may take.
-    pub(super) call_limit: Duration,
-    /// Orders that were made to be read.
-    pub(super) readable: Vec<Note>,
-    pub(super) ledger: Mutex<Ledger>,
-}
-
-impl Market {
-    /// What was done so far.
-    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        // Sums and lists: were a holder to die, they would still be whole.
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// One of those who are at it at the same time.
 pub(super) struct Buyer {
@@ -73,7 +52,7 @@ impl Buyer {
     /// Does what the scenario has next. What a flash sale sells is on sale only while it `is_open`;
     /// before that its buyers warm up on another book.
     pub(super) async fn act(&mut self, is_open: bool) -> (Operation, Outcome) {
-        let operation = self.market.scenario.draw(&mut self.rng);
+        let operation = self.market.plan.scenario.draw(&mut self.rng);
         let outcome = match operation {
             Operation::GetBook => self.get_book().await,
             Operation::BatchGet => self.batch_get().await,
@@ -89,7 +68,7 @@ impl Buyer {
     }
 
     async fn get_book(&mut self) -> Outcome {
-        let (shelf, limit) = (self.market.shelf, self.market.call_limit);
+        let (shelf, limit) = (self.market.shelf, self.market.plan.timeout);
         let rank = self.draw();
         let request = GetBookRequest {
             book_id: shelf.id(rank),
@@ -104,7 +83,7 @@ impl Buyer {
     }
 
     async fn batch_get(&mut self) -> Outcome {
-        let (shelf, limit) = (self.market.shelf, self.market.call_limit);
+        let (shelf, limit) = (self.market.shelf, self.market.plan.timeout);
         let ranks = self
             .market
             .popularity
@@ -121,7 +100,7 @@ impl Buyer {
     }
 
     async fn search(&mut self) -> Outcome {
-        let (shelf, limit) = (self.market.shelf, self.market.call_limit);
+        let (shelf, limit) = (self.market.shelf, self.market.plan.timeout);
         let rank = self.draw();
         let for_title = self.rng.random::<bool>();
         let keyword = if for_title {
@@ -144,30 +123,23 @@ impl Buyer {
 
     /// Reads one of the orders that were made to be read, or the last of its own.
     async fn get_order(&mut self) -> Outcome {
-        let market = Arc::clone(&self.market);
-        let chosen = if market.readable.is_empty() {
-            self.last_order.clone()
-        } else {
-            let at = self.rng.random_range(0..market.readable.len());
-            market.readable.get(at).cloned()
-        };
-        let Some(note) = chosen else {
+        let (shelf, limit) = (self.market.shelf, self.market.plan.timeout);
+        let readable = self.market.readable.get();
+        let chosen = readable.and_then(|notes| notes.choose(&mut self.rng));
+        let Some(note) = chosen.or(self.last_order.as_ref()).cloned() else {
             // Nothing was ordered yet: a newcomer looks at a book.
             return self.get_book().await;
         };
-        let order = read_order(&mut self.clients, market.call_limit, &note.order_no).await?;
+        let order = read_order(&mut self.clients, limit, &note.order_no).await?;
         judged(
-            is_as_noted(&order, &note, market.shelf),
+            is_as_noted(&order, &note, shelf),
             "GetOrder answered something else than was ordered",
         )
     }
 
     async fn deduct(&mut self) -> Outcome {
-        let (shelf, limit) = (self.market.shelf, self.market.call_limit);
-        let rank = match self.market.scenario {
-            Scenario::DeductHot => 0,
-            _ => self.rng.random_range(0..shelf.books()),
-        };
+        let (shelf, limit) = (self.market.shelf, self.market.plan.timeout);
+        let rank = self.draw();
         let request = DeductStockRequest {
             book_id: shelf.id(rank),
             quantity: 1,
@@ -186,7 +158,7 @@ impl Buyer {
     }
 
     async fn create_order(&mut self, is_open: bool) -> Outcome {
-        let note = match self.market.scenario {
+        let note = match self.market.plan.scenario {
             Scenario::FlashSale => {
                 let rank = u32::from(!is_open);
                 self.place_order(vec![Line { rank, copies: 1 }]).await?
@@ -212,7 +184,7 @@ impl Buyer {
     async fn order_to_the_end(&mut self) -> Outcome {
         let note = self.order_some().await?;
         self.pay(&note).await?;
-        let limit = self.market.call_limit;
+        let limit = self.market.plan.timeout;
         let request = ShipOrderRequest {
             order_no: note.order_no.clone(),
         };
@@ -239,7 +211,7 @@ impl Buyer {
     pub(super) async fn probe_timeout(&mut self) -> Result<Duration, Miss> {
         let rank = self.market.shelf.books().saturating_sub(1);
         let note = self.place_order(vec![Line { rank, copies: 1 }]).await?;
-        let limit = self.market.call_limit;
+        let limit = self.market.plan.timeout;
         let order = read_order(&mut self.clients, limit, &note.order_no).await;
         self.cancel(note).await?;
         let order = order?;
@@ -264,13 +236,13 @@ impl Buyer {
     }
 
     async fn place_order(&mut self, lines: Vec<Line>) -> Result<Note, Miss> {
-        let (shelf, limit) = (self.market.shelf, self.market.call_limit);
+        let (shelf, limit) = (self.market.shelf, self.market.plan.timeout);
         let buyer = shelf.buyer(self.rng.random_range(0..BUYERS));
         let items = lines.iter().map(|line| CreateOrderItem {
             book_id: shelf.id(line.rank),
             quantity: line.copies,
         });
-        let key = self.market.order_keys.then(|| self.next_key());
+        let key = (!self.market.plan.without_keys).then(|| self.next_key());
         let request = CreateOrderRequest {
             user_id: buyer,
             items: items.collect(),
@@ -311,7 +283,7 @@ impl Buyer {
 
     /// Pays until the gateway accepts.
     async fn pay(&mut self, note: &Note) -> Outcome {
-        let limit = self.market.call_limit;
+        let limit = self.market.plan.timeout;
         let refused = Miss::Refused(Code::PaymentRefused.number());
         let mut ended = refused;
         for _ in 0..PAYMENTS_MAX {
@@ -336,7 +308,7 @@ impl Buyer {
             order_no: note.order_no.clone(),
             reason: "bookstore load".to_owned(),
         };
-        let limit = self.market.call_limit;
+        let limit = self.market.plan.timeout;
         let cancelled = ask(limit, request, |r| self.clients.order.cancel_order(r)).await;
         match accepted(cancelled) {
             Ok(_) => {

@@ -1,6 +1,5 @@
 //! The run itself: many buyers, one clock.
 
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,9 +8,10 @@ use platform::clock::pause;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::buyer::{Buyer, Market};
+use super::buyer::Buyer;
 use super::call::Miss;
 use super::live::Live;
+use super::market::Market;
 use super::meter::{Meter, Usage};
 use super::pace::Pace;
 use super::scenario::Scenario;
@@ -22,15 +22,6 @@ use crate::clients::Clients;
 const AFTER_FAILURE: Duration = Duration::from_millis(10);
 const SECOND: Duration = Duration::from_secs(1);
 
-/// How hard, and for how long.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Drive {
-    pub(super) concurrency: usize,
-    pub(super) rate: Option<NonZeroU32>,
-    pub(super) warmup: Duration,
-    pub(super) duration: Duration,
-}
-
 /// What was measured.
 pub(super) struct Measured {
     pub(super) tally: Tally,
@@ -40,25 +31,29 @@ pub(super) struct Measured {
 
 /// Runs all buyers until the time is over or `stop` fires, and then until their last answers are in.
 pub(super) async fn drive(
-    drive: Drive,
     market: &Arc<Market>,
     connections: &[Clients],
     meter: &Meter,
     live: &mut Live,
     stop: &CancellationToken,
 ) -> anyhow::Result<Measured> {
+    let plan = &market.plan;
     let start = Instant::now();
-    let open = start + drive.warmup;
+    let open = start + plan.warmup;
     let window = Window {
         open,
-        close: open + drive.duration,
-        is_sale: market.scenario == Scenario::FlashSale,
+        close: open + plan.duration,
+        is_sale: plan.scenario == Scenario::FlashSale,
     };
     let tally = Arc::new(Mutex::new(Tally::new(window)?));
-    let pace = Arc::new(Pace::new(drive.rate, start));
+    let pace = Arc::new(Pace::new(plan.rate, start));
     pace.set_alarm().context("no thread for the clock")?;
+    if stop.is_cancelled() {
+        // Before the first operation: there is none.
+        pace.close();
+    }
     let mut buyers = JoinSet::new();
-    for (number, clients) in (0..drive.concurrency).zip(connections.iter().cycle()) {
+    for (number, clients) in (0..usize::from(plan.concurrency)).zip(connections.iter().cycle()) {
         let buyer = Buyer::new(Arc::clone(market), clients.clone(), number);
         buyers.spawn(keep_buying(
             buyer,

@@ -39,6 +39,16 @@ impl FromStr for Watched {
     }
 }
 
+/// The metrics pages and processes to watch.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Watching {
+    pub(crate) processes: Vec<Watched>,
+    /// Pages that were asked for: each must be there.
+    pub(crate) pages: Vec<String>,
+    /// Pages that are read where they are there and none was asked for.
+    pub(crate) usual_pages: Vec<String>,
+}
+
 /// Reads what was used so far.
 pub(super) struct Meter {
     processes: Vec<Watched>,
@@ -62,24 +72,22 @@ pub(super) struct DatabaseUsage {
 }
 
 impl Meter {
-    /// Watches `processes` and the metrics pages at `asked_for`; where none is asked for, those of `usual` that
-    /// are there.
+    /// Watches what is to be watched and is there.
     ///
     /// # Errors
     /// A page that was asked for and cannot be read.
-    pub(super) async fn new(
-        processes: Vec<Watched>,
-        asked_for: Vec<String>,
-        usual: Vec<String>,
-    ) -> anyhow::Result<Self> {
-        let mut pages = Vec::new();
-        for address in &asked_for {
+    pub(super) async fn new(watching: Watching) -> anyhow::Result<Self> {
+        let Watching {
+            processes,
+            mut pages,
+            usual_pages,
+        } = watching;
+        for address in &pages {
             let page = fetch_metrics(address).await.map_err(anyhow::Error::msg);
             page.with_context(|| format!("--metrics {address}"))?;
-            pages.push(address.clone());
         }
-        if asked_for.is_empty() {
-            for address in usual {
+        if pages.is_empty() {
+            for address in usual_pages {
                 if fetch_metrics(&address).await.is_ok() {
                     pages.push(address);
                 }

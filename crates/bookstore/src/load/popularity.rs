@@ -5,54 +5,42 @@
     reason = "a distribution; nobody's money is in it"
 )]
 
-use rand::{Rng, RngExt};
+use rand::Rng;
+use rand::distr::Distribution;
+use rand::distr::weighted::{Error, WeightedIndex};
 
 /// Draws ranks, counted from 0: the most popular first.
 pub(super) struct Popularity {
-    /// The weights of all ranks up to and with each.
-    cumulated: Vec<f64>,
+    ranks: WeightedIndex<f64>,
+    books: u32,
 }
 
 impl Popularity {
     /// Popularity of `books` books (1 and more) with the exponent `s`; 0 makes all alike.
-    pub(super) fn zipf(books: u32, s: f64) -> Self {
-        let mut sum = 0.0;
-        let cumulated = (1..=books.max(1)).map(|rank| {
-            sum += f64::from(rank).powf(-s);
-            sum
-        });
-        Self {
-            cumulated: cumulated.collect(),
-        }
+    pub(super) fn zipf(books: u32, s: f64) -> Result<Self, Error> {
+        let weights = (1..=books).map(|rank| f64::from(rank).powf(-s));
+        let ranks = WeightedIndex::new(weights)?;
+        Ok(Self { ranks, books })
     }
 
     /// One book.
     pub(super) fn draw(&self, rng: &mut impl Rng) -> u32 {
-        let sum = self.cumulated.last().copied().unwrap_or_default();
-        let point = rng.random::<f64>() * sum;
-        let rank = self.cumulated.partition_point(|weight| *weight <= point);
-        // A product that was rounded up may lie at the very end.
-        u32::try_from(rank).unwrap_or(u32::MAX).min(self.last())
+        u32::try_from(self.ranks.sample(rng)).unwrap_or(u32::MAX)
     }
 
     /// `count` different books, or all there are.
     pub(super) fn draw_different(&self, count: u32, rng: &mut impl Rng) -> Vec<u32> {
-        let count = count.min(self.last().saturating_add(1));
         let mut drawn = Vec::new();
-        for _ in 0..count {
+        for _ in 0..count.min(self.books) {
             let mut rank = self.draw(rng);
             // The next in rank takes the place of one that is in already: drawing again would take
             // for ever where one book is nearly all there is.
             while drawn.contains(&rank) {
-                rank = if rank == self.last() { 0 } else { rank + 1 };
+                rank = (rank + 1) % self.books;
             }
             drawn.push(rank);
         }
         drawn
-    }
-
-    fn last(&self) -> u32 {
-        u32::try_from(self.cumulated.len().saturating_sub(1)).unwrap_or(u32::MAX)
     }
 }
 
@@ -66,7 +54,10 @@ mod tests {
     use super::*;
 
     fn frequencies(books: u32, s: f64) -> Vec<u32> {
-        let (popularity, mut rng) = (Popularity::zipf(books, s), StdRng::seed_from_u64(7));
+        let (popularity, mut rng) = (
+            Popularity::zipf(books, s).unwrap(),
+            StdRng::seed_from_u64(7),
+        );
         let mut seen = vec![0; usize::try_from(books).unwrap()];
         for _ in 0..200_000 {
             seen[usize::try_from(popularity.draw(&mut rng)).unwrap()] += 1;
@@ -94,12 +85,14 @@ mod tests {
 
     #[test]
     fn different_books_are_different_however_popular_one_is() {
-        let (popularity, mut rng) = (Popularity::zipf(10, 50.0), StdRng::seed_from_u64(7));
+        let (popularity, mut rng) = (
+            Popularity::zipf(10, 50.0).unwrap(),
+            StdRng::seed_from_u64(7),
+        );
         for _ in 0..100 {
             let drawn = popularity.draw_different(10, &mut rng);
             assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), 10);
         }
         assert_eq!(popularity.draw_different(99, &mut rng).len(), 10);
-        assert_eq!(Popularity::zipf(0, 1.0).draw(&mut rng), 0);
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::Plan;
 use super::drive::Measured;
 use super::figures::{
     Percentiles, grouped, latencies, latency_at, millis, per_one, per_second, seconds,
     seconds_per_thousand,
 };
 use super::meter::Usage;
+use super::plan::Plan;
 use super::scenario::{Operation, Scenario};
 use super::tally::{Row, Second};
 use super::verify::Verdict;
@@ -28,14 +28,18 @@ const CURVE: [u32; 16] = [
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(super) scenario: Scenario,
-    concurrency: usize,
-    connections: usize,
+    concurrency: u16,
+    connections: u16,
     /// Operations that were due each second; absent in a closed loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     rate: Option<u32>,
     books: u32,
-    zipf: f64,
-    order_keys: bool,
+    /// The exponent of the books' popularity; absent where it plays no part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zipf: Option<f64>,
+    /// Absent where no orders are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_keys: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stock: Option<i32>,
     warmup_s: f64,
@@ -142,16 +146,15 @@ impl Report {
         let accepted = sum(|row| row.accepted);
         let refused = sum(|row| row.refused.values().sum());
         let failed = sum(|row| row.failed.values().sum());
-        let is_sale = plan.scenario == Scenario::FlashSale;
         Ok(Self {
             scenario: plan.scenario,
             concurrency: plan.concurrency,
             connections: plan.connections,
             rate: plan.rate.map(std::num::NonZeroU32::get),
-            books: plan.books,
-            zipf: plan.zipf,
-            order_keys: plan.order_keys,
-            stock: is_sale.then_some(plan.stock),
+            books: plan.books(),
+            zipf: plan.zipf(),
+            order_keys: plan.order_keys(),
+            stock: plan.stock(),
             warmup_s: seconds(plan.warmup),
             measured_s: seconds(elapsed),
             interrupted,
@@ -168,7 +171,7 @@ impl Report {
             operations: operations(&tally.rows, elapsed),
             sale: tally
                 .sold_out
-                .filter(|_| is_sale)
+                .filter(|_| plan.scenario == Scenario::FlashSale)
                 .map(|end| Sale::new(end, elapsed, accepted, refused)),
             cost: usage.map(|usage| Cost::new(&usage, accepted + refused)),
             verification: match verified {
@@ -229,18 +232,23 @@ impl Report {
                 )
             },
         );
+        let interrupted = if self.interrupted {
+            " (interrupted)"
+        } else {
+            ""
+        };
+        let warm_up = if self.measured_s > 0.0 {
+            format!(" after {:.1} s of warm-up", self.warmup_s)
+        } else {
+            // It may have been over before its warm-up was.
+            String::new()
+        };
         writeln!(
             out,
-            "{}: {loop_kind}, {} connections; {:.1} s{} after {:.1} s of warm-up",
+            "{}: {loop_kind}, {} connections; {:.1} s{interrupted}{warm_up}",
             self.scenario.name(),
             self.connections,
             self.measured_s,
-            if self.interrupted {
-                " (interrupted)"
-            } else {
-                ""
-            },
-            self.warmup_s,
         )
     }
 
@@ -305,6 +313,12 @@ impl Report {
             writeln!(out, "WRONG         {what}")?;
         }
         match &self.verification {
+            Verification::NotNeeded if self.operations.is_empty() => {
+                writeln!(
+                    out,
+                    "verified      nothing: it was over before its first operation"
+                )
+            }
             Verification::NotNeeded if self.wrong_answers == 0 => {
                 writeln!(out, "verified      every answer was the one asked for")
             }

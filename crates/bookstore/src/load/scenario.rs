@@ -4,6 +4,8 @@ use clap::ValueEnum;
 use rand::{Rng, RngExt};
 use serde::{Serialize, Serializer};
 
+use crate::service::Service;
+
 /// What a run does, again and again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -22,7 +24,7 @@ pub(crate) enum Scenario {
     DeductHot,
     /// Order two books
     CreateOrder,
-    /// One book of which there are --stock copies, and far more buyers than that
+    /// Order a copy of the one book on sale, of which there are --stock, also when none is left
     FlashSale,
     /// Order two books, and pay until the gateway accepts
     OrderAndPay,
@@ -68,18 +70,6 @@ impl Serialize for Operation {
     }
 }
 
-/// Of a hundred operations of a mixed day.
-const MIXED_DAY: [(Operation, u32); 8] = [
-    (Operation::GetBook, 40),
-    (Operation::Search, 15),
-    (Operation::BatchGet, 10),
-    (Operation::GetOrder, 10),
-    (Operation::CreateOrder, 10),
-    (Operation::OrderAndPay, 9),
-    (Operation::OrderAndCancel, 4),
-    (Operation::OrderToTheEnd, 2),
-];
-
 impl Scenario {
     /// The name on the command line.
     pub(super) fn name(self) -> String {
@@ -97,17 +87,34 @@ impl Scenario {
             Self::DeductUniform | Self::DeductHot => Operation::Deduct,
             Self::CreateOrder | Self::FlashSale => Operation::CreateOrder,
             Self::OrderAndPay => Operation::OrderAndPay,
-            Self::MixedDay => {
-                let mut dice = rng.random_range(0..100_u32);
-                for (operation, share) in MIXED_DAY {
-                    if dice < share {
-                        return operation;
-                    }
-                    dice -= share;
-                }
-                Operation::GetBook
-            }
+            Self::MixedDay => match rng.random_range(0..100_u32) {
+                0..40 => Operation::GetBook,
+                40..55 => Operation::Search,
+                55..65 => Operation::BatchGet,
+                65..75 => Operation::GetOrder,
+                75..85 => Operation::CreateOrder,
+                85..94 => Operation::OrderAndPay,
+                94..98 => Operation::OrderAndCancel,
+                _ => Operation::OrderToTheEnd,
+            },
         }
+    }
+
+    /// How many books it has, where that cannot be chosen: the one on sale has one beside it to warm up on.
+    pub(super) const fn books(self) -> Option<u32> {
+        match self {
+            Self::DeductHot => Some(1),
+            Self::FlashSale => Some(2),
+            _ => None,
+        }
+    }
+
+    /// Whether some books are asked for more often than others.
+    pub(super) const fn chooses_by_popularity(self) -> bool {
+        !matches!(
+            self,
+            Self::DeductUniform | Self::DeductHot | Self::FlashSale
+        )
     }
 
     /// Whether the catalog has to have the books.
@@ -129,6 +136,17 @@ impl Scenario {
     pub(super) const fn makes_orders(self) -> bool {
         self.takes_stock() && self.needs_books()
     }
+
+    /// The services that it calls.
+    pub(crate) const fn services(self) -> &'static [Service] {
+        if self.makes_orders() {
+            &Service::ALL
+        } else if self.takes_stock() {
+            &[Service::Inventory]
+        } else {
+            &[Service::Catalog]
+        }
+    }
 }
 
 #[cfg(test)]
@@ -142,17 +160,22 @@ mod tests {
 
     #[test]
     fn a_mixed_day_has_its_shares() {
-        assert_eq!(
-            MIXED_DAY.iter().map(|(_, share)| share).sum::<u32>(),
-            100,
-            "shares are of a hundred"
-        );
+        let shares = [
+            (Operation::GetBook, 40),
+            (Operation::Search, 15),
+            (Operation::BatchGet, 10),
+            (Operation::GetOrder, 10),
+            (Operation::CreateOrder, 10),
+            (Operation::OrderAndPay, 9),
+            (Operation::OrderAndCancel, 4),
+            (Operation::OrderToTheEnd, 2),
+        ];
         let mut rng = StdRng::seed_from_u64(1);
         let mut drawn: BTreeMap<_, u32> = BTreeMap::new();
         for _ in 0..100_000 {
             *drawn.entry(Scenario::MixedDay.draw(&mut rng)).or_default() += 1;
         }
-        for (operation, share) in MIXED_DAY {
+        for (operation, share) in shares {
             let count = drawn[&operation];
             let (least, most) = (share * 1000 * 9 / 10, share * 1000 * 11 / 10);
             assert!((least..=most).contains(&count), "{operation:?}: {count}");

@@ -1,29 +1,23 @@
-//! Before and after: greets the services, puts books and stock in place, takes the books out again.
+//! Before and after: puts books and stock in place, takes the books out again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use api::catalog::v1::{
-    BatchGetBooksRequest, ListBooksRequest, PublishBookRequest, SearchBooksRequest,
-    UnpublishBookRequest,
+    BatchGetBooksRequest, PublishBookRequest, SearchBooksRequest, UnpublishBookRequest,
 };
-use api::inventory::v1::{BatchGetStockRequest, RestockInventoryRequest};
-use api::order::v1::ListOrdersRequest;
-use api::payment::v1::GetPaymentStatusRequest;
+use api::inventory::v1::RestockInventoryRequest;
 use futures::{StreamExt, TryStreamExt, stream};
 use platform::clock::pause;
 use platform::deadline::Deadline;
 use types::Code;
 
-use super::call::{Failure, Miss, accepted, ask};
-use super::scenario::Scenario;
-use super::shelf::Shelf;
-use super::verify::{IDS_MAX, unread};
+use super::call::{Miss, accepted, ask};
+use super::market::Market;
+use super::verify::{Balance, IDS_MAX, read_balances, unread};
 use crate::clients::Clients;
 
-/// How long a service may take to show that it is there.
-const GREET_LIMIT: Duration = Duration::from_secs(3);
 /// How many books are put in place at the same time.
 const BOOKS_AT_ONCE: usize = 64;
 /// More copies than any run can sell.
@@ -32,56 +26,40 @@ const PLENTY: i32 = 500_000_000;
 const INDEX_LIMIT: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Asks the services that the scenario needs whether they are there.
+/// Puts books and stock in place; answers the balances that the run begins with.
 ///
-/// # Errors
-/// The first one that is not, and why.
-pub(super) async fn greet(
-    scenario: Scenario,
-    clients: &mut Clients,
-) -> Result<(), (&'static str, Failure)> {
-    let limit = GREET_LIMIT;
+/// `published` is how many ranks it got to, in order, also where it is dropped in the midst of it.
+pub(super) async fn put_in_place(
+    market: &Market,
+    clients: &Clients,
+    published: &mut u32,
+) -> anyhow::Result<BTreeMap<u32, Balance>> {
+    let scenario = market.plan.scenario;
     if scenario.needs_books() {
-        let page = ListBooksRequest {
-            page: 1,
-            page_size: 1,
-        };
-        let greeted = ask(limit, page, |r| clients.catalog.list_books(r)).await;
-        greeted.map_err(|failure| ("catalog", failure))?;
+        publish_books(market, clients, published).await?;
     }
-    if scenario.takes_stock() {
-        let nothing = BatchGetStockRequest::default();
-        let greeted = ask(limit, nothing, |r| clients.inventory.batch_get_stock(r)).await;
-        greeted.map_err(|failure| ("inventory", failure))?;
+    if !scenario.takes_stock() {
+        return Ok(BTreeMap::new());
     }
-    if scenario.makes_orders() {
-        let page = ListOrdersRequest {
-            page_size: 1,
-            ..ListOrdersRequest::default()
-        };
-        let greeted = ask(limit, page, |r| clients.order.list_orders(r)).await;
-        greeted.map_err(|failure| ("order", failure))?;
-        let any = GetPaymentStatusRequest { order_id: 1 };
-        let greeted = ask(limit, any, |r| clients.payment.get_payment_status(r)).await;
-        greeted.map_err(|failure| ("payment", failure))?;
-    }
-    Ok(())
+    stock_books(market, clients).await?;
+    read_balances(market, clients).await
 }
 
-/// Publishes the books of `shelf` that are not there, and waits until they can be found.
-pub(super) async fn publish_books(
-    scenario: Scenario,
-    shelf: Shelf,
+/// Publishes the books that are not there, and waits until they can be found.
+async fn publish_books(
+    market: &Market,
     clients: &Clients,
-    limit: Duration,
+    published: &mut u32,
 ) -> anyhow::Result<()> {
+    let (shelf, limit) = (market.shelf, market.plan.timeout);
     let there = if shelf.is_lasting() {
-        find_books(shelf, clients, limit).await?
+        find_books(market, clients).await?
     } else {
         BTreeSet::new()
     };
     let missing = (0..shelf.books()).filter(|rank| !there.contains(&shelf.id(*rank)));
-    let published = stream::iter(missing).map(|rank| {
+    let publishing = stream::iter(missing).map(|rank| {
+        *published = rank + 1;
         let mut catalog = clients.catalog.clone();
         let request = PublishBookRequest {
             book: Some(shelf.book(rank)),
@@ -95,20 +73,17 @@ pub(super) async fn publish_books(
             }
         }
     });
-    let published = published.buffer_unordered(BOOKS_AT_ONCE);
-    let published = published.try_for_each(|()| async { Ok(()) }).await;
-    published.map_err(|miss| unread("PublishBook", miss))?;
-    if scenario.searches() {
-        wait_for_index(shelf, clients, limit).await?;
+    let publishing = publishing.buffer_unordered(BOOKS_AT_ONCE);
+    let ended = publishing.try_for_each(|()| async { Ok(()) }).await;
+    ended.map_err(|miss| unread("PublishBook", miss))?;
+    if market.plan.scenario.searches() {
+        wait_for_index(market, clients).await?;
     }
     Ok(())
 }
 
-async fn find_books(
-    shelf: Shelf,
-    clients: &Clients,
-    limit: Duration,
-) -> anyhow::Result<BTreeSet<u64>> {
+async fn find_books(market: &Market, clients: &Clients) -> anyhow::Result<BTreeSet<u64>> {
+    let (shelf, limit) = (market.shelf, market.plan.timeout);
     let mut there = BTreeSet::new();
     for book_ids in shelf.ids().chunks(IDS_MAX) {
         let request = BatchGetBooksRequest {
@@ -122,7 +97,8 @@ async fn find_books(
     Ok(there)
 }
 
-async fn wait_for_index(shelf: Shelf, clients: &Clients, limit: Duration) -> anyhow::Result<()> {
+async fn wait_for_index(market: &Market, clients: &Clients) -> anyhow::Result<()> {
+    let (shelf, limit) = (market.shelf, market.plan.timeout);
     let deadline = Deadline::after(INDEX_LIMIT);
     let mut catalog = clients.catalog.clone();
     loop {
@@ -146,19 +122,15 @@ async fn wait_for_index(shelf: Shelf, clients: &Clients, limit: Duration) -> any
     }
 }
 
-/// Stocks the books of `shelf`: `first` copies of the first, plenty of all others.
-pub(super) async fn stock_books(
-    shelf: Shelf,
-    first: Option<i32>,
-    clients: &Clients,
-    limit: Duration,
-) -> anyhow::Result<()> {
+/// Stocks the books: of one on sale as many copies as asked for, plenty of all others.
+async fn stock_books(market: &Market, clients: &Clients) -> anyhow::Result<()> {
+    let (shelf, limit) = (market.shelf, market.plan.timeout);
     let stocked = stream::iter(0..shelf.books()).map(|rank| {
         let mut inventory = clients.inventory.clone();
-        let quantity = first.filter(|_| rank == 0).unwrap_or(PLENTY);
+        let on_sale = market.plan.stock().filter(|_| rank == 0);
         let request = RestockInventoryRequest {
             book_id: shelf.id(rank),
-            quantity,
+            quantity: on_sale.unwrap_or(PLENTY),
             idempotency_key: shelf.key(&format!("stock-{rank}")),
         };
         async move {
@@ -173,14 +145,19 @@ pub(super) async fn stock_books(
         .context("the books of the run cannot be stocked")
 }
 
-/// Takes the books of `shelf` out of lists and searches again; what cannot be taken out stays.
-pub(super) async fn take_down(shelf: Shelf, clients: &Clients, limit: Duration) {
-    let taken = stream::iter(shelf.ids()).map(|book_id| {
+/// Takes the books that were `published` for this run alone out of lists and searches again; what cannot be
+/// taken out stays.
+pub(super) async fn take_down(market: &Market, clients: &Clients, published: u32) {
+    let (shelf, limit) = (market.shelf, market.plan.timeout);
+    if shelf.is_lasting() {
+        return;
+    }
+    let taken = stream::iter(0..published).map(|rank| {
         let mut catalog = clients.catalog.clone();
-        async move {
-            let request = UnpublishBookRequest { book_id };
-            ask(limit, request, |r| catalog.unpublish_book(r)).await
-        }
+        let request = UnpublishBookRequest {
+            book_id: shelf.id(rank),
+        };
+        async move { ask(limit, request, |r| catalog.unpublish_book(r)).await }
     });
     let taken = taken.buffer_unordered(BOOKS_AT_ONCE);
     // The first failure is enough to know that the shop is gone.

@@ -1,9 +1,13 @@
 //! Proves: every scenario runs against a whole system and is found to add up, in closed and in open loop;
 //! and a system that lies, that loses an order or copies, is found out.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
+use api::catalog::v1::ListBooksRequest;
+use api::catalog::v1::catalog_service_client::CatalogServiceClient;
 use api::order::v1::order_service_client::OrderServiceClient;
 use api::order::v1::order_service_server::{OrderService, OrderServiceServer};
 use api::order::v1::{
@@ -12,12 +16,15 @@ use api::order::v1::{
     ListOrdersResponse, PayOrderRequest, PayOrderResponse, ShipOrderRequest, ShipOrderResponse,
 };
 use clap::ValueEnum;
-use futures::future::join_all;
+use futures::future::{join_all, try_join};
+use platform::clock::pause;
+use platform::deadline::Deadline;
 use platform::net::Transport;
 use serde_json::Value;
 use tempfile::TempDir;
 use tonic::{Request, Response, Status};
 
+use super::shelf::{BOOKS_MAX, Shelf};
 use super::*;
 use crate::config::Config;
 use crate::system::System;
@@ -50,13 +57,13 @@ fn plan(scenario: Scenario) -> Plan {
         rate: None,
         warmup: Duration::from_millis(200),
         duration: Duration::from_secs(1),
-        books: 20,
-        zipf: 0.99,
-        order_keys: true,
-        stock: 20,
+        books: Some(20),
+        zipf: None,
+        without_keys: false,
+        stock: Some(20),
         // A loaded machine is slow, and not wrong.
-        call_limit: Duration::from_mins(1),
-        settle: Duration::from_mins(1),
+        timeout: Duration::from_mins(1),
+        settle: Some(Duration::from_mins(1)),
     }
 }
 
@@ -64,7 +71,7 @@ async fn run_plan(plan: &Plan, clients: Clients) -> anyhow::Result<(Report, Valu
     let (mut live, stop) = (Live::lines(std::io::sink()), CancellationToken::new());
     let connections = [clients.clone(), clients];
     let watching = Watching::default();
-    let report = Box::pin(run(plan, &connections, watching, &mut live, &stop)).await?;
+    let report = Box::pin(run(plan.clone(), &connections, watching, &mut live, &stop)).await?;
     let mut json = Vec::new();
     report.write_json(&mut json)?;
     let json = serde_json::from_slice(&json)?;
@@ -112,6 +119,22 @@ async fn every_scenario_runs_and_adds_up_also_beside_all_others() -> anyhow::Res
         let verification = &json["verification"];
         let is_counted = verification["done"]["faults"] == 0;
         ensure!(is_counted == scenario.takes_stock(), "{json}");
+        // What is told of the plan is what the run made of it.
+        let books = match scenario {
+            Scenario::DeductHot => 1,
+            Scenario::FlashSale => 2,
+            _ => 20,
+        };
+        ensure!(json["books"] == books, "{json}");
+        ensure!(!is_counted || verification["done"]["books"] == books);
+        let takes_part = [
+            ("zipf", scenario.chooses_by_popularity()),
+            ("order_keys", scenario.makes_orders()),
+            ("stock", scenario == Scenario::FlashSale),
+        ];
+        for (key, is_told) in takes_part {
+            ensure!(json.get(key).is_some() == is_told, "{key} in {json}");
+        }
         let svg = draw(&report);
         ensure!(
             svg.starts_with("<svg") && svg.ends_with("</svg>\n"),
@@ -127,7 +150,7 @@ async fn a_flash_sale_sells_what_is_there_and_refuses_the_rest() -> anyhow::Resu
     let shop = Shop::open().await?;
     let plan = Plan {
         // The first buyers alone are more than that, however slow the machine is.
-        stock: 5,
+        stock: Some(5),
         ..plan(Scenario::FlashSale)
     };
     let clients = shop.system.clients();
@@ -160,7 +183,7 @@ async fn an_open_loop_makes_what_is_due_and_no_more() -> anyhow::Result<()> {
 async fn orders_without_keys_add_up_too() -> anyhow::Result<()> {
     let shop = Shop::open().await?;
     let plan = Plan {
-        order_keys: false,
+        without_keys: true,
         ..plan(Scenario::CreateOrder)
     };
     let ran = run_until(plan, shop.system.clients(), |report| report.accepted > 0);
@@ -175,7 +198,7 @@ async fn a_run_that_is_stopped_reports_what_it_did() -> anyhow::Result<()> {
     let shop = Shop::open().await?;
     let plan = Plan {
         duration: Duration::from_hours(1),
-        settle: Duration::ZERO,
+        settle: Some(Duration::ZERO),
         warmup: Duration::ZERO,
         ..plan(Scenario::DeductUniform)
     };
@@ -183,7 +206,7 @@ async fn a_run_that_is_stopped_reports_what_it_did() -> anyhow::Result<()> {
     // The display tells when a second is over in which something was done.
     let mut live = Live::lines(StopAtFirst(stop.clone()));
     let connections = [shop.system.clients()];
-    let running = run(&plan, &connections, Watching::default(), &mut live, &stop);
+    let running = run(plan, &connections, Watching::default(), &mut live, &stop);
     let report = Box::pin(running).await?;
     let text = text_of(&report)?;
     ensure!(report.is_good() && text.contains("(interrupted)"), "{text}");
@@ -192,6 +215,45 @@ async fn a_run_that_is_stopped_reports_what_it_did() -> anyhow::Result<()> {
         "{text}"
     );
     shop.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_stopped_before_its_books_are_there_takes_them_out_again()
+-> anyhow::Result<()> {
+    let shop = Shop::open().await?;
+    let plan = Plan {
+        books: Some(BOOKS_MAX),
+        ..plan(Scenario::CreateOrder)
+    };
+    let (mut live, stop) = (Live::lines(std::io::sink()), CancellationToken::new());
+    let connections = [shop.system.clients()];
+    let running = run(plan, &connections, Watching::default(), &mut live, &stop);
+    let mut catalog = shop.system.clients().catalog;
+    let stopping = async {
+        while count_books(&mut catalog).await? == 0 {
+            pause(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+        Ok(())
+    };
+    // A million books would take far longer.
+    let both =
+        Deadline::after(Duration::from_mins(1)).within(try_join(Box::pin(running), stopping));
+    let (report, ()) = both.await??;
+    let text = text_of(&report)?;
+    ensure!(report.is_good() && text.contains("(interrupted)"), "{text}");
+    ensure!(text.contains("\nverified      nothing"), "{text}");
+    ensure!(!text.contains("warm-up"), "{text}");
+    ensure!(count_books(&mut catalog).await? == 0, "books are left");
+    shop.close().await
+}
+
+async fn count_books(catalog: &mut CatalogServiceClient<Transport>) -> anyhow::Result<i64> {
+    let page = ListBooksRequest {
+        page: 1,
+        page_size: 1,
+    };
+    Ok(catalog.list_books(page).await?.into_inner().total)
 }
 
 /// Fires when it is told of the first second in which something was done.
@@ -340,7 +402,7 @@ async fn find_out(lie: Lie, told: &str) -> anyhow::Result<()> {
     let shop = Shop::open().await?;
     let plan = Plan {
         // What a doubled order holds would be given time to be called off.
-        settle: Duration::ZERO,
+        settle: Some(Duration::ZERO),
         ..plan(Scenario::CreateOrder)
     };
     let (report, _) = run_plan(&plan, Liar::clients_of(&shop.system, lie)).await?;
@@ -363,19 +425,4 @@ async fn an_order_that_was_lost_is_found_out() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_was_made_twice_is_found_out() -> anyhow::Result<()> {
     find_out(Lie::Doubled, "at the most were asked for").await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_system_that_is_not_there_is_one_line() -> anyhow::Result<()> {
-    let nobody = Clients::connect_to(&crate::clients::Addresses {
-        catalog: "127.0.0.1:1".to_owned(),
-        inventory: "127.0.0.1:1".to_owned(),
-        order: "127.0.0.1:1".to_owned(),
-        payment: "127.0.0.1:1".to_owned(),
-    })?;
-    let told = run_plan(&plan(Scenario::MixedDay), nobody).await;
-    let told = told.err().map(|error| format!("{error:#}"));
-    let line = "catalog does not answer: Unavailable; `bookstore up` starts the system";
-    ensure!(told.as_deref() == Some(line), "{told:?}");
-    Ok(())
 }

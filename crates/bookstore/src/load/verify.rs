@@ -13,9 +13,10 @@ use platform::clock::pause;
 use platform::deadline::Deadline;
 use serde::Serialize;
 
-use super::buyer::{Market, is_as_noted, read_order};
+use super::buyer::{is_as_noted, read_order};
 use super::call::{Miss, accepted, ask};
 use super::ledger::{Account, Count, Ledger, Note};
+use super::market::Market;
 use super::shelf::{BUYERS, Shelf};
 use crate::clients::Clients;
 
@@ -69,23 +70,29 @@ struct Fault {
     may_settle: bool,
 }
 
-/// Reads everything back; compensations get the time of `settle`.
+/// Reads everything back; compensations get the time that the plan gives them.
 pub(super) async fn verify(
     market: &Market,
     clients: &Clients,
     before: &BTreeMap<u32, Balance>,
-    settle: Duration,
 ) -> anyhow::Result<Verdict> {
-    let deadline = Deadline::after(settle);
+    let deadline = Deadline::after(market.plan.settle());
     let mut verdict = loop {
-        let now = read_balances(market.shelf, clients, market.call_limit).await?;
+        let now = read_balances(market, clients).await?;
         let (verdict, may_settle) = compare(&market.ledger(), before, &now, market.shelf);
         if verdict.faults == 0 || !may_settle || deadline.has_passed() {
             break verdict;
         }
         pause(LOOK_EVERY.min(deadline.remaining())).await;
     };
-    if market.scenario.makes_orders() {
+    let books = u64::from(market.shelf.books());
+    if verdict.books != books {
+        verdict.fault(format!(
+            "{books} books were stocked, and {} had a stock record",
+            verdict.books
+        ));
+    }
+    if market.plan.scenario.makes_orders() {
         count_orders(market, clients, &mut verdict).await?;
         read_back(market, clients, &mut verdict).await?;
     }
@@ -94,10 +101,10 @@ pub(super) async fn verify(
 
 /// The balances of the whole shelf, by rank.
 pub(super) async fn read_balances(
-    shelf: Shelf,
+    market: &Market,
     clients: &Clients,
-    limit: Duration,
 ) -> anyhow::Result<BTreeMap<u32, Balance>> {
+    let (shelf, limit) = (market.shelf, market.plan.timeout);
     let mut balances = BTreeMap::new();
     for book_ids in shelf.ids().chunks(IDS_MAX) {
         let request = BatchGetStockRequest {
@@ -216,7 +223,7 @@ async fn count_orders(
             ..ListOrdersRequest::default()
         };
         async move {
-            let answer = ask(market.call_limit, request, |r| order.list_orders(r)).await;
+            let answer = ask(market.plan.timeout, request, |r| order.list_orders(r)).await;
             accepted(answer).map(|reply| reply.total)
         }
     });
@@ -246,7 +253,7 @@ async fn read_back(
     let read = stream::iter(latest).map(|note| {
         let mut clients = clients.clone();
         async move {
-            let order = read_order(&mut clients, market.call_limit, &note.order_no).await;
+            let order = read_order(&mut clients, market.plan.timeout, &note.order_no).await;
             (note, order)
         }
     });
