@@ -1,9 +1,9 @@
-use crate::{catalog, inventory, order, payment};
+use std::fmt;
 
 /// An answer that carries a business outcome: every response message with `code` and `message`.
 ///
 /// An answer that says nothing else (`R::default()`) is a success: code 0, no message.
-pub trait Reply: Default + Send + 'static {
+pub trait Reply: fmt::Debug + Clone + PartialEq + Default + Send + Sync + 'static {
     /// Makes the answer of a business "no": `code` is never 0, `message` is for people.
     ///
     /// Fields beside these two keep their zero values; a method that answers more with its
@@ -21,67 +21,6 @@ pub trait Reply: Default + Send + 'static {
     fn message(&self) -> &str;
 }
 
-macro_rules! reply {
-    ($($response:path),+ $(,)?) => {
-        $(
-            impl Reply for $response {
-                fn refused(code: i32, message: String) -> Self {
-                    let mut reply = Self::default();
-                    reply.code = code;
-                    reply.message = message;
-                    reply
-                }
-
-                fn with_message(mut self, message: String) -> Self {
-                    self.message = message;
-                    self
-                }
-
-                fn code(&self) -> i32 {
-                    self.code
-                }
-
-                fn message(&self) -> &str {
-                    &self.message
-                }
-            }
-        )+
-
-        /// The messages above, for the test that none is missing.
-        #[cfg(test)]
-        const REPLIES: &[&str] = &[$(stringify!($response)),+];
-    };
-}
-
-reply! {
-    catalog::v1::PublishBookResponse,
-    catalog::v1::GetBookResponse,
-    catalog::v1::ListBooksResponse,
-    catalog::v1::SearchBooksResponse,
-    catalog::v1::BatchGetBooksResponse,
-    catalog::v1::UpdateBookResponse,
-    catalog::v1::UnpublishBookResponse,
-    inventory::v1::RestockInventoryResponse,
-    inventory::v1::GetStockResponse,
-    inventory::v1::BatchGetStockResponse,
-    inventory::v1::DeductStockResponse,
-    inventory::v1::ReleaseStockResponse,
-    inventory::v1::BatchDeductStockResponse,
-    inventory::v1::DeductBatchesResponse,
-    inventory::v1::BatchReleaseStockResponse,
-    inventory::v1::CommitStockResponse,
-    order::v1::CreateOrderResponse,
-    order::v1::GetOrderResponse,
-    order::v1::ListOrdersResponse,
-    order::v1::PayOrderResponse,
-    order::v1::CancelOrderResponse,
-    order::v1::ShipOrderResponse,
-    order::v1::CompleteOrderResponse,
-    payment::v1::PayResponse,
-    payment::v1::GetPaymentStatusResponse,
-    payment::v1::RefundResponse,
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -89,7 +28,9 @@ mod tests {
     use prost::Message;
     use prost_types::{DescriptorProto, FileDescriptorSet};
 
-    use super::*;
+    use super::Reply;
+    use crate::rpc::RPCS;
+    use crate::{inventory, payment};
 
     #[test]
     fn every_message_with_code_and_message_is_a_reply() {
@@ -101,11 +42,11 @@ mod tests {
         for file in &set.file {
             for message in &file.message_type {
                 if has(message, "code") && has(message, "message") {
-                    in_protos.insert(format!("{}.{}", file.package(), message.name()));
+                    in_protos.insert(format!(".{}.{}", file.package(), message.name()));
                 }
             }
         }
-        let replies = REPLIES.iter().map(|path| path.replace("::", ".")).collect();
+        let replies = RPCS.iter().map(|[.., reply]| (*reply).to_owned()).collect();
         assert_eq!(in_protos, replies);
     }
 
