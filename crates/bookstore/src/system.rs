@@ -51,12 +51,12 @@ impl System {
 
     /// Clients that call the services in process.
     pub(crate) fn clients(&self) -> Clients {
-        Clients::new(
+        Clients::new([
             self.catalog.transport(),
             self.inventory.transport(),
             self.order.transport(),
             self.payment.transport(),
-        )
+        ])
     }
 
     /// Stops the services.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use types::{Fen, Quantity};
 
 use super::signal::{Signals, Words};
-use crate::clients::Clients;
+use crate::clients;
 use crate::config::Config;
 use crate::health::find_unwell;
 use crate::import::{
@@ -117,7 +117,7 @@ async fn connect(config: &Config) -> anyhow::Result<Loader> {
     if !unwell.is_empty() {
         bail!("{}; `bookstore up` starts the system", unwell.join(", "));
     }
-    Ok(Loader::new(Clients::connect(config)?))
+    Ok(Loader::new(clients::connect(config)?))
 }
 
 /// A bar over the file's bytes, on standard error, where that is a terminal.

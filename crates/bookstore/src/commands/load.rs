@@ -11,7 +11,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::signal::{Signals, Words};
-use crate::clients::{Addresses, Clients};
+use crate::clients::{Addresses, connect_to};
 use crate::config::Config;
 use crate::health::find_unwell;
 use crate::load::{Live, Plan, Report, Watched, Watching, draw, run as run_load};
@@ -96,7 +96,7 @@ pub(crate) async fn run(args: LoadArgs, config: Config) -> anyhow::Result<ExitCo
         payment: address(Service::Payment),
     };
     let connections: Result<Vec<_>, _> = (0..args.plan.connections)
-        .map(|_| Clients::connect_to(&addresses))
+        .map(|_| connect_to(&addresses))
         .collect();
     let connections = connections?;
     let needed = args.plan.scenario.services().iter();

@@ -6,10 +6,10 @@
 //! Start reading at [`chapters`]: each file is one story. [`Stage`] shows and checks,
 //! [`narration`] holds every sentence in both languages, [`Scene`] is the system played on.
 
+mod caller;
 mod chapters;
 mod claim;
 mod narration;
-mod rpc;
 mod scene;
 mod sketch;
 mod stage;

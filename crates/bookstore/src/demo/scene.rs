@@ -9,7 +9,7 @@ use platform::config::{CacheUrl, QueueUrl};
 use platform::db::DatabaseUrl;
 use tempfile::TempDir;
 
-use crate::clients::Clients;
+use crate::clients::{self, Clients};
 use crate::config::Config;
 use crate::health::find_unwell;
 use crate::service::Service;
@@ -53,7 +53,7 @@ impl Scene {
         if against == Some(Against::Own) {
             return Self::start(config, true).await;
         }
-        let clients = Clients::connect(&config)?;
+        let clients = clients::connect(&config)?;
         let services = addresses(&config);
         let unwell = find_unwell(&services).await;
         if unwell.is_empty() {

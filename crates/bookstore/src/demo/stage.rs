@@ -3,14 +3,15 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use api::Reply;
+use api::{Reply, Rpc};
 use owo_colors::{OwoColorize, Stream, Style};
 use platform::clock::pause;
+use platform::net::CallError;
 use types::Locale;
 
+use super::caller::Caller;
 use super::claim::Claim;
 use super::narration::Line;
-use super::rpc::{Caller, NoAnswer, Rpc};
 use super::scene::Scene;
 use super::sketch::{sketch, sketch_of};
 use crate::clients::Clients;
@@ -133,7 +134,7 @@ impl Stage {
     }
 
     /// Makes a call that nobody needs to see.
-    pub(super) async fn ask<M: Rpc>(&self, message: M) -> Result<M::Reply, NoAnswer> {
+    pub(super) async fn ask<M: Rpc>(&self, message: M) -> Result<M::Reply, CallError> {
         self.caller.ask(message).await
     }
 
@@ -191,7 +192,7 @@ impl Stage {
     ///
     /// # Errors
     /// [`Stop::Broken`] where a promise was.
-    pub(super) fn answer<R: Reply + std::fmt::Debug>(
+    pub(super) fn answer<R: Reply>(
         &mut self,
         reply: &R,
         claims: &[Claim],
@@ -201,7 +202,7 @@ impl Stage {
     }
 
     /// As [`Self::answer`], where only the fields in `focus` are worth showing.
-    pub(super) fn answer_about<R: Reply + std::fmt::Debug>(
+    pub(super) fn answer_about<R: Reply>(
         &mut self,
         reply: &R,
         focus: &[&str],
@@ -246,17 +247,27 @@ impl Stage {
     }
 
     fn show_call<M: Rpc>(&mut self, message: &M) -> io::Result<()> {
-        let name = paint(M::NAME, Style::new().cyan().bold());
+        let name = format!("{}.{}", M::SERVICE, M::METHOD);
+        let name = paint(&name, Style::new().cyan().bold());
         write!(self.out, "    {name} {}", sketch(message))
     }
 
-    fn reply_of<R>(&mut self, answer: Result<R, NoAnswer>) -> Result<R, Stop> {
+    fn reply_of<R>(&mut self, answer: Result<R, CallError>) -> Result<R, Stop> {
         answer.or_else(|error| {
             self.broken = self.broken.saturating_add(1);
-            let text = paint(&error.to_string(), Style::new().red());
+            let text = paint(&said(error), Style::new().red());
             writeln!(self.out, "    {} {text}", mark(false))?;
             Err(Stop::Broken)
         })
+    }
+}
+
+/// What there is to show where no reply came.
+fn said(error: CallError) -> String {
+    match error {
+        CallError::Rejected(status) => format!("{:?}: {}", status.code(), status.message()),
+        CallError::Unknown { late: true, .. } => "no answer in time".to_owned(),
+        CallError::Unknown { reason, .. } => reason,
     }
 }
 

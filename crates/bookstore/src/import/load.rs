@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use api::Reply;
 use api::catalog::v1::{
     Book, GetBookRequest, PublishBookRequest, PublishBookResponse, SearchBooksRequest,
 };
 use api::inventory::v1::RestockInventoryRequest;
+use api::{Reply, Rpc};
 use platform::clock;
 use platform::context::CallContext;
 use tokio_util::sync::CancellationToken;
@@ -184,11 +184,7 @@ impl Loader {
             ..Book::default()
         };
         let publication = PublishBookRequest { book: Some(book) };
-        let called = self.retry.call(context, publication, |request| {
-            let mut catalog = self.clients.catalog.clone();
-            async move { catalog.publish_book(request).await }
-        });
-        called.await
+        self.call(context, publication).await
     }
 
     /// The published book with the ISBN; `None` where there is none within the time that a search
@@ -215,21 +211,11 @@ impl Loader {
             page: 1,
             page_size,
         };
-        let called = self.retry.call(context, search, |request| {
-            let mut catalog = self.clients.catalog.clone();
-            async move { catalog.search_books(request).await }
-        });
-        Ok(called.await?.books)
+        Ok(self.call(context, search).await?.books)
     }
 
     async fn get(&self, context: &CallContext, book_id: u64) -> Result<Option<Book>, CallFailure> {
-        let called = self
-            .retry
-            .call(context, GetBookRequest { book_id }, |request| {
-                let mut catalog = self.clients.catalog.clone();
-                async move { catalog.get_book(request).await }
-            });
-        Ok(called.await?.book)
+        Ok(self.call(context, GetBookRequest { book_id }).await?.book)
     }
 
     /// Adds the row's copies, once whatever happens. `Err`: no answer.
@@ -247,17 +233,22 @@ impl Loader {
             quantity: stock.get(),
             idempotency_key: row.identity.stock_key(),
         };
-        let called = self.retry.call(context, delivery, |request| {
-            let mut inventory = self.clients.inventory.clone();
-            async move { inventory.restock_inventory(request).await }
-        });
-        match called.await {
+        match self.call(context, delivery).await {
             Ok(reply) if reply.code == 0 => Ok(None),
             Ok(reply) if reply.code == Code::KeyConflict.number() => Ok(Some(Kept::Stock)),
             Ok(reply) => Ok(Some(Kept::StockRejected(told(&reply)))),
             Err(CallFailure::Rejected(reason)) => Ok(Some(Kept::StockRejected(reason))),
             Err(CallFailure::NoAnswer(reason)) => Err(reason),
         }
+    }
+
+    async fn call<M: Rpc>(
+        &self,
+        context: &CallContext,
+        message: M,
+    ) -> Result<M::Reply, CallFailure> {
+        let call = |request| M::send(&self.clients, request);
+        self.retry.call(context, message, call).await
     }
 }
 

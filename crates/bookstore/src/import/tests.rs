@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use types::Quantity;
 
 use super::{Defaults, End, Loader, Report, Rows, load_rows};
-use crate::clients::Clients;
+use crate::clients::{self, Clients};
 use crate::config::Config;
 use crate::system::System;
 
@@ -329,7 +329,7 @@ async fn a_shop_that_is_gone_ends_the_import() {
     let mut config = Config::load(None, folder.path()).unwrap();
     // Port 1 answers nobody.
     config.catalog.listen = ([127, 0, 0, 1], 1).into();
-    let loader = Loader::new(Clients::connect(&config).unwrap());
+    let loader = Loader::new(clients::connect(&config).unwrap());
     let rows: Vec<_> = (0..1_000)
         .map(|number| format!("book {number},somebody"))
         .collect();

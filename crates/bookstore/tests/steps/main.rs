@@ -10,7 +10,6 @@
 
 #![expect(clippy::print_stderr, reason = "tests say how much they did")]
 
-mod ask;
 mod audit;
 mod edges;
 mod hang_up;

@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow};
 use api::catalog::v1::{Book, PublishBookRequest};
 use api::inventory::v1::RestockInventoryRequest;
 use api::order::v1::{ListOrdersRequest, Order};
+use api::{Clients, Reply, Rpc};
 use order::clients::{CatalogGrpc, InventoryGrpc, PaymentGrpc};
 use order::delay_queue::DelayQueue;
 use order::domain::{Op, TaskStep};
@@ -26,7 +27,6 @@ use tokio::time::{Instant, timeout};
 use tonic::{Code, Request};
 use types::{Locale, UnixMillis};
 
-use crate::ask::{Ask, Clients};
 use crate::edges::{Bank, FaultyQueue};
 use crate::plan::Plan;
 use crate::step::Method;
@@ -102,10 +102,10 @@ pub(crate) struct Shop {
     pub(crate) payments: Arc<payment::store::MemoryStore>,
     pub(crate) stock: Arc<inventory::store::memory::MemoryStore>,
     /// Clients that faults do not touch.
-    pub(crate) direct: Clients,
+    pub(crate) direct: Clients<Transport>,
     /// Whether people ask again until they are answered.
     pub(crate) is_patient: bool,
-    people: Clients,
+    people: Clients<Transport>,
     told: Mutex<Vec<Told>>,
     leaving: Mutex<Option<Leaving>>,
     deps: ServiceDeps,
@@ -158,7 +158,7 @@ impl Shop {
         let order_door = Door::to(inner[0].clone());
         let [catalog_way, inventory_way, payment_way] = inner;
         let asked = |to: &Transport| wire(&plan, Caller::Person, &Door::to(to.clone()));
-        let people = Clients::over([
+        let people = Clients::new([
             asked(&catalog_way),
             asked(&inventory_way),
             wire(&plan, Caller::Person, &order_door),
@@ -191,7 +191,7 @@ impl Shop {
         shop.start_order().await;
         let order_way = lock(&shop.order).as_ref().map(RunningService::transport);
         let order_way = order_way.context("it was just started")?;
-        shop.direct = Clients::over([catalog_way, inventory_way, order_way, payment_way]);
+        shop.direct = Clients::new([catalog_way, inventory_way, order_way, payment_way]);
         for (id, price, copies) in [(1, 100, 100), (2, 250, 100), (3, 999, 1)] {
             shop.furnish(id, price, copies).await?;
         }
@@ -251,15 +251,17 @@ impl Shop {
     }
 
     /// Asks past all faults; the answer must be code 0.
-    pub(crate) async fn directly<A: Ask>(&self, request: A) -> anyhow::Result<A::Reply> {
+    pub(crate) async fn directly<M: Rpc>(&self, request: M) -> anyhow::Result<M::Reply> {
         let asked = format!("{request:?}");
-        let reply = A::send(self.direct.clone(), Request::new(request)).await?;
-        anyhow::ensure!(A::code(&reply) == 0, "{asked}: {reply:?}");
+        let reply = M::send(&self.direct, Request::new(request))
+            .await?
+            .into_inner();
+        anyhow::ensure!(reply.code() == 0, "{asked}: {reply:?}");
         Ok(reply)
     }
 
     /// Asks once, whatever comes of it.
-    pub(crate) async fn try_once<A: Ask>(&self, request: A) -> Result<(), Stop> {
+    pub(crate) async fn try_once<M: Rpc>(&self, request: M) -> Result<(), Stop> {
         self.ask(request).await?;
         Ok(())
     }
@@ -278,11 +280,11 @@ impl Shop {
     }
 
     /// Asks until an answer is one that `is_done` likes, or, as an impatient person, once.
-    pub(crate) async fn until<A: Ask>(
+    pub(crate) async fn until<M: Rpc>(
         &self,
-        request: A,
-        is_done: impl Fn(&A::Reply) -> bool,
-    ) -> Result<A::Reply, Stop> {
+        request: M,
+        is_done: impl Fn(&M::Reply) -> bool,
+    ) -> Result<M::Reply, Stop> {
         let mut last = None;
         for _ in 0..if self.is_patient { TRIES } else { 1 } {
             match self.ask(request.clone()).await? {
@@ -298,20 +300,20 @@ impl Shop {
     }
 
     /// Asks until the answer is code 0.
-    pub(crate) async fn done<A: Ask>(&self, request: A) -> Result<A::Reply, Stop> {
-        self.until(request, |reply| A::code(reply) == 0).await
+    pub(crate) async fn done<M: Rpc>(&self, request: M) -> Result<M::Reply, Stop> {
+        self.until(request, |reply| reply.code() == 0).await
     }
 
     /// One call; `None` where it was not answered, for a reason that may be told.
-    async fn ask<A: Ask>(&self, message: A) -> Result<Option<A::Reply>, Stop> {
+    async fn ask<M: Rpc>(&self, message: M) -> Result<Option<M::Reply>, Stop> {
         let asked = format!("{message:?}");
-        let leaving = self.how_to_leave(A::METHOD);
+        let leaving = self.how_to_leave(M::PATH);
         let mut request = Request::new(message);
         request.set_timeout(match leaving {
             Some(HangUp::Deadline(wait)) => wait,
             _ => PATIENCE,
         });
-        let call = A::send(self.people.clone(), request);
+        let call = M::send(&self.people, request);
         let answer = match leaving {
             Some(HangUp::AtPoll(polls)) => poll_times(polls, call).await,
             Some(HangUp::After(wait)) => timeout(wait, call).await.ok(),
@@ -324,7 +326,7 @@ impl Shop {
             }
         }
         match answer {
-            Some(Ok(reply)) => Ok(Some(reply)),
+            Some(Ok(reply)) => Ok(Some(reply.into_inner())),
             Some(Err(status)) => match status.code() {
                 Code::Unavailable
                 | Code::DeadlineExceeded
@@ -350,9 +352,9 @@ impl Shop {
         *lock(&self.leaving)
     }
 
-    fn how_to_leave(&self, method: Method) -> Option<HangUp> {
+    fn how_to_leave(&self, path: &str) -> Option<HangUp> {
         let leaving = (*lock(&self.leaving))?;
-        let is_now = leaving.method == method && leaving.was_answered.is_none();
+        let is_now = leaving.method.path() == path && leaving.was_answered.is_none();
         is_now.then_some(leaving.how)
     }
 

@@ -13,7 +13,6 @@ pub(super) mod wrong_amount;
 
 use std::time::Duration;
 
-use api::Reply;
 use api::catalog::v1::UnpublishBookRequest;
 use api::inventory::v1::GetStockRequest;
 use api::order::v1::{
@@ -21,11 +20,11 @@ use api::order::v1::{
     GetOrderResponse, Order, PayOrderRequest, PayOrderResponse,
 };
 use api::payment::v1::{GetPaymentStatusRequest, PayRequest, PayResponse};
+use api::{Reply, Rpc};
 use types::{Code, OrderStatus, PaymentStatus};
 
 use super::claim::{done, equal, refused as refused_with, says, starts};
 use super::narration::Line;
-use super::rpc::Rpc;
 use super::stage::{PATIENCE, Stage, Stop};
 
 /// The two books of the transcript.
@@ -74,7 +73,7 @@ async fn order_one(stage: &mut Stage, books: Books) -> Result<CreateOrderRespons
 }
 
 /// What both ways of paying answer.
-trait Paid: Reply + std::fmt::Debug {
+trait Paid: Reply {
     fn payment_no(&self) -> &str;
     fn third_party_no(&self) -> &str;
 }
