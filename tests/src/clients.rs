@@ -4,36 +4,22 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use api::catalog::v1::catalog_service_client::CatalogServiceClient;
-use api::inventory::v1::inventory_service_client::InventoryServiceClient;
-use api::order::v1::order_service_client::OrderServiceClient;
-use api::payment::v1::payment_service_client::PaymentServiceClient;
 use api::payment::v1::{PaymentEvent, WatchPaymentsRequest};
+use api::{Reply, Rpc};
 use tonic::metadata::MetadataValue;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
-use crate::rpc::{Answer, Rpc};
-
 /// The header's value that asks for English.
 pub const ENGLISH: &str = "en-US,en;q=0.9";
 /// How long a call may take: more than any that is not broken.
 const CALL_LIMIT: Duration = Duration::from_secs(20);
-/// The largest page: 100 books with the longest descriptions.
-const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// One client a service; clones share their connections.
+/// Clients of the four services, and their connections; clones share these.
 #[derive(Clone, Debug)]
 pub struct Clients {
-    /// Books.
-    pub catalog: CatalogServiceClient<Channel>,
-    /// Stock.
-    pub inventory: InventoryServiceClient<Channel>,
-    /// Orders.
-    pub order: OrderServiceClient<Channel>,
-    /// Money.
-    pub payment: PaymentServiceClient<Channel>,
+    services: api::Clients<Channel>,
     channels: [Channel; 4],
 }
 
@@ -65,12 +51,8 @@ impl Clients {
     }
 
     fn over(channels: [Channel; 4]) -> Self {
-        let [catalog, inventory, order, payment] = channels.clone();
         Self {
-            catalog: CatalogServiceClient::new(catalog).max_decoding_message_size(REPLY_BYTES_MAX),
-            inventory: InventoryServiceClient::new(inventory),
-            order: OrderServiceClient::new(order).max_decoding_message_size(REPLY_BYTES_MAX),
-            payment: PaymentServiceClient::new(payment),
+            services: api::Clients::new(channels.clone()),
             channels,
         }
     }
@@ -109,7 +91,15 @@ impl Clients {
             let value = MetadataValue::from_static(language);
             request.metadata_mut().insert("accept-language", value);
         }
-        M::send(self.clone(), request).await
+        self.send(request).await
+    }
+
+    /// Makes a call with a deadline or headers of its own.
+    ///
+    /// # Errors
+    /// A status other than OK.
+    pub async fn send<M: Rpc>(&self, request: Request<M>) -> Result<M::Reply, Status> {
+        Ok(M::send(&self.services, request).await?.into_inner())
     }
 
     /// Makes a call that must answer code 0.
@@ -204,7 +194,7 @@ impl Clients {
         after_event_id: u64,
         mut is_last: impl FnMut(&PaymentEvent) -> bool + Send,
     ) -> anyhow::Result<Vec<PaymentEvent>> {
-        let mut client = self.payment.clone();
+        let mut client = self.services.payment.clone();
         let following = async {
             let request = WatchPaymentsRequest { after_event_id };
             let mut stream = client.watch_payments(request).await?.into_inner();

@@ -1,7 +1,7 @@
 //! Harness of the whole-system tests: the program as a real process, and clients over real ports.
 //!
 //! Owns: finding the binary ([`program`]), starting, killing and restarting it ([`Shop`]), calling
-//! it ([`Clients`], [`Rpc`]), the few steps that most stories begin with ([`goods`]), the one that is
+//! it ([`Clients`]), the few steps that most stories begin with ([`goods`]), the one that is
 //! told of every layout ([`transcript`]), two replicas of everything ([`twice`]), a storm of orders
 //! over them ([`storm`]), and all of these behind one face ([`System`]).
 //! Never does: a look inside; what a test knows it learns as a user would, through ports and
@@ -18,7 +18,6 @@ mod ports;
 mod process;
 mod program;
 mod rows;
-mod rpc;
 mod shop;
 pub mod storm;
 mod system;
@@ -30,6 +29,5 @@ pub use command::{Ran, run_to_end, run_within};
 pub use pace::Pace;
 pub use program::{program, program_with_crash_points, repository, setting, setting_number};
 pub use rows::read_rows;
-pub use rpc::{Answer, Rpc};
 pub use shop::{Layout, Service, Shop, ShopPlan};
 pub use system::System;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use api::catalog::v1::GetBookRequest;
 use api::inventory::v1::GetStockRequest;
+use api::{Reply, Rpc};
 use futures::future::try_join_all;
 use platform::clock::pause;
 use testkit::eventually;
@@ -18,7 +19,6 @@ use tonic_types::StatusExt;
 use crate::clients::Clients;
 use crate::goods::{CANCELLED, MONEY_TAKEN, PAID, PENDING, Placed, cancel, order, pay_order};
 use crate::rows::read_rows;
-use crate::rpc::{Answer, Rpc};
 use crate::shop::Service;
 use crate::twice::Twice;
 

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use api::order::v1::{CompleteOrderRequest, ShipOrderRequest};
+use api::{Reply, Rpc};
 use bookstore_e2e::goods::{
     CANCELLED, COMPLETED, MONEY_RETURNED, MONEY_TAKEN, PAID, PENDING, Placed, SHIPPED, cancel,
     order, pay, pay_order,
 };
-use bookstore_e2e::{Answer, Clients, Layout, Rpc, Service, System, setting_number};
+use bookstore_e2e::{Clients, Layout, Service, System, setting_number};
 use futures::future::{try_join, try_join_all};
 use platform::clock::pause;
 use rand::rngs::StdRng;
@@ -205,7 +206,7 @@ impl Customer {
                 Ok(Some(reply))
             }
             Err(status) => {
-                ensure!(is_silent(&status), "{}: {status:?}", M::METHOD);
+                ensure!(is_silent(&status), "{}: {status:?}", M::PATH);
                 pause(RETRY_AFTER).await;
                 Ok(None)
             }
@@ -334,7 +335,7 @@ impl Customer {
                 }
                 Err(status) => status,
             };
-            ensure!(is_silent(&status), "{}: {status:?}", M::METHOD);
+            ensure!(is_silent(&status), "{}: {status:?}", M::PATH);
             if gives_up {
                 return Ok(None);
             }

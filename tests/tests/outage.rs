@@ -3,12 +3,13 @@
 //! meanwhile is done when it is back.
 
 use anyhow::{bail, ensure};
+use api::Rpc;
 use api::catalog::v1::GetBookRequest;
 use api::order::v1::{GetOrderRequest, ListOrdersRequest};
 use bookstore_e2e::goods::{
     CANCELLED, MONEY_RETURNED, PAID, PENDING, cancel, order, pay, pay_order,
 };
-use bookstore_e2e::{Clients, Layout, Rpc, Service, Shop, System};
+use bookstore_e2e::{Clients, Layout, Service, Shop, System};
 use std::time::Duration;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
@@ -147,7 +148,7 @@ async fn a_gateway_that_never_answers_holds_nobody_past_their_deadline() -> anyh
     let placed = clients.placed().await?;
     let mut hasty = Request::new(pay(placed.id, placed.total));
     hasty.set_timeout(Duration::from_millis(300));
-    match clients.payment.clone().pay(hasty).await {
+    match clients.send(hasty).await {
         Ok(reply) => bail!("{reply:?}"),
         Err(status) => {
             let codes = [Code::DeadlineExceeded, Code::Cancelled, Code::Unavailable];
@@ -168,10 +169,10 @@ async fn alone() -> anyhow::Result<System> {
 /// The call is not answered, because somebody is down or late.
 async fn silence<M: Rpc>(clients: &Clients, request: M) -> anyhow::Result<Status> {
     match clients.call(request).await {
-        Ok(reply) => bail!("{} answered {reply:?}", M::METHOD),
+        Ok(reply) => bail!("{} answered {reply:?}", M::PATH),
         Err(status) => {
             let codes = [Code::Unavailable, Code::DeadlineExceeded];
-            ensure!(codes.contains(&status.code()), "{}: {status:?}", M::METHOD);
+            ensure!(codes.contains(&status.code()), "{}: {status:?}", M::PATH);
             Ok(status)
         }
     }

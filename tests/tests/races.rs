@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::ensure;
+use api::Rpc;
 use api::inventory::v1::{DeductStockRequest, RestockInventoryRequest};
 use api::order::v1::ListOrdersRequest;
 use bookstore_e2e::goods::{CANCELLED, MONEY_TAKEN, cancel, order, pay, pay_order};
-use bookstore_e2e::{Clients, Rpc, Shop};
+use bookstore_e2e::{Clients, Shop};
 use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 

@@ -18,10 +18,11 @@ use api::inventory::v1::{
 };
 use api::order::v1::{CompleteOrderRequest, ListOrdersRequest, Order, ShipOrderRequest};
 use api::payment::v1::{Payment, RefundRequest};
+use api::{Reply, Rpc};
 use bookstore_e2e::goods::{
     CANCELLED, COMPLETED, MONEY_RETURNED, PAID, book, cancel, order, pay, pay_order,
 };
-use bookstore_e2e::{Answer, Clients, Layout, Rpc, System};
+use bookstore_e2e::{Clients, Layout, System};
 use futures::future::BoxFuture;
 use prost::Message;
 use prost_types::{FieldMask, FileDescriptorSet};
@@ -229,7 +230,7 @@ impl Post {
         // Payments say “already paid” the second time; all else is word for word the same.
         let is_same = second == first || !first.message().is_empty() || again != 0;
         ensure!(
-            is_same || M::METHOD.ends_with("UpdateBook"),
+            is_same || M::METHOD == "UpdateBook",
             "{first:?}, then {second:?}"
         );
         let send_late = Box::new(move |clients: Clients| -> BoxFuture<'static, _> {
@@ -241,7 +242,7 @@ impl Post {
             })
         });
         self.delivered.push(Delivered {
-            method: M::METHOD,
+            method: M::PATH,
             send_late,
         });
         Ok(first)
@@ -272,7 +273,7 @@ fn changing_methods() -> anyhow::Result<BTreeSet<String>> {
             for method in &service.method {
                 let reads = ["Get", "List", "Search", "BatchGet", "Watch"];
                 if !reads.iter().any(|read| method.name().starts_with(read)) {
-                    let name = format!("{}.{}/{}", file.package(), service.name(), method.name());
+                    let name = format!("/{}.{}/{}", file.package(), service.name(), method.name());
                     methods.insert(name);
                 }
             }

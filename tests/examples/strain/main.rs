@@ -16,9 +16,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
-use api::order::v1::CreateOrderRequest;
 use bookstore_e2e::goods::{order, pay_order};
-use bookstore_e2e::{Answer, Clients, Layout, Rpc, Shop};
+use bookstore_e2e::{Clients, Layout, Shop};
 use futures::future::{join, join_all};
 use platform::clock::pause;
 use tonic::{Code, Request};
@@ -125,10 +124,10 @@ async fn order_on(
         let asked = Instant::now();
         let mut request = Request::new(order(caller + 1, &[(book_id, 1)], ""));
         request.set_timeout(Duration::from_secs(5));
-        let answer = CreateOrderRequest::send(clients.clone(), request).await;
+        let answer = clients.send(request).await;
         let count = match &answer {
             Ok(reply) => {
-                ensure!(reply.code() == 0, "{reply:?}");
+                ensure!(reply.code == 0, "{reply:?}");
                 &tally.done
             }
             Err(status) => match status.code() {

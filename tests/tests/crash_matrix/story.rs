@@ -11,11 +11,12 @@ use api::inventory::v1::{
 };
 use api::order::v1::{CompleteOrderRequest, ListOrdersRequest, ShipOrderRequest};
 use api::payment::v1::RefundRequest;
+use api::{Reply, Rpc};
+use bookstore_e2e::Clients;
 use bookstore_e2e::goods::{
     CANCELLED, MONEY_RETURNED, PAID, Placed, book, cancel, order, pay, pay_order,
 };
 use bookstore_e2e::storm::may_be_repeated;
-use bookstore_e2e::{Answer, Clients, Rpc};
 use futures::future::BoxFuture;
 use platform::clock::pause;
 use prost_types::FieldMask;

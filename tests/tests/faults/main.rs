@@ -14,8 +14,9 @@ mod sqlite;
 
 use std::time::Duration;
 
+use api::Rpc;
 use bookstore_e2e::storm::{Manner, Storm};
-use bookstore_e2e::{Clients, Rpc, Shop};
+use bookstore_e2e::{Clients, Shop};
 use futures::future::try_join;
 use testkit::eventually;
 use tonic::{Code, Request};
@@ -49,7 +50,7 @@ async fn until_refused<M: Rpc>(clients: &Clients, ask: impl Fn(u32) -> M) {
         asked += 1;
         let mut request = Request::new(ask(asked));
         request.set_timeout(LONG);
-        let call = M::send(clients.clone(), request);
+        let call = clients.send(request);
         async move {
             let status = call.await.err()?;
             let codes = [Code::Unavailable, Code::DeadlineExceeded];

@@ -4,8 +4,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{bail, ensure};
+use api::Rpc;
 use api::inventory::v1::{DeductStockRequest, GetStockRequest};
-use bookstore_e2e::{Clients, Layout, Rpc, Shop};
+use bookstore_e2e::{Clients, Layout, Shop};
 use futures::future::{join_all, try_join};
 use rusqlite::Connection;
 use testkit::eventually;
@@ -20,7 +21,6 @@ use crate::LONG;
 /// How many connections callers have; a server takes about a thousand calls at once on each.
 const CONNECTIONS: usize = 10;
 const CALLS_EACH: usize = 900;
-const DEDUCT: &str = "/inventory.v1.InventoryService/DeductStock";
 /// How many calls a service works on at once.
 const TAKEN_MAX: usize = 4096;
 
@@ -61,7 +61,7 @@ async fn callers_that_are_too_many_are_refused_at_once_and_nothing_is_lost() -> 
         .await;
         // Who refuses calls is well all the same, and says so.
         let asked = HealthCheckRequest::default();
-        let mut health = HealthClient::new(shop.clients()?.channel_of(DEDUCT));
+        let mut health = HealthClient::new(shop.clients()?.channel_of(DeductStockRequest::PATH));
         let said = health.check(asked).await?.into_inner().status();
         ensure!(said == ServingStatus::Serving, "{said:?}");
         rival.execute_batch("ROLLBACK")?;
@@ -98,7 +98,7 @@ async fn deduct(
         idempotency_key,
     });
     request.set_timeout(LONG * 2);
-    let count = match DeductStockRequest::send(clients.clone(), request).await {
+    let count = match clients.send(request).await {
         Ok(reply) if reply.code == 0 => &tally.done,
         Ok(reply) => bail!("{reply:?}"),
         Err(status) if status.code() == Code::Unavailable => {

@@ -54,14 +54,14 @@ async fn settle(clients: &Clients, key: &str) -> anyhow::Result<()> {
 }
 
 /// The same request twice answers the same twice.
-async fn twice<M: bookstore_e2e::Rpc>(clients: &Clients, request: M) -> anyhow::Result<()> {
+async fn twice<M: api::Rpc>(clients: &Clients, request: M) -> anyhow::Result<()> {
     let first = clients.done(request.clone()).await?;
     let second = clients.done(request).await?;
     ensure!(first == second, "{first:?}, then {second:?}");
     Ok(())
 }
 
-async fn conflict<M: bookstore_e2e::Rpc>(clients: &Clients, request: M) -> anyhow::Result<()> {
+async fn conflict<M: api::Rpc>(clients: &Clients, request: M) -> anyhow::Result<()> {
     clients
         .refused(request, 40901, CONFLICT.0, CONFLICT.1)
         .await?;

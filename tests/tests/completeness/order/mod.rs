@@ -34,7 +34,7 @@ pub(crate) fn cells() -> Vec<Cell> {
 }
 
 /// The call is refused because the state machine has no such arrow, in both languages.
-async fn illegal<M: bookstore_e2e::Rpc>(
+async fn illegal<M: api::Rpc>(
     clients: &Clients,
     request: M,
     from: &str,
