@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use api::order::v1::{CreateOrderItem, CreateOrderRequest, CreateOrderResponse};
-use tonic::Status;
 use types::Code;
 
-use super::ask::{ask, says_nothing_happened};
+use super::ask::says_nothing_happened;
 use super::promises::{OrderPromise, Unkeyed};
-use super::{Desk, PATIENCE, purchase};
+use super::{Desk, purchase};
 use crate::tally::Moment;
 use crate::world::lock;
 
@@ -60,12 +59,6 @@ fn sum_up(items: &[CreateOrderItem]) -> BTreeMap<u64, i32> {
     basket
 }
 
-async fn create(desk: &Desk, message: CreateOrderRequest) -> Result<CreateOrderResponse, Status> {
-    let mut client = desk.order.clone();
-    let call = |request| async move { client.create_order(request).await };
-    ask(&desk.world, PATIENCE, message, call).await
-}
-
 /// Orders under a key, and repeats where the answer left something open; now and then also where it
 /// did not, twice at once, or with something else in the basket.
 async fn order_with_key(desk: &Desk, user: u64, number: u64) -> Option<String> {
@@ -83,11 +76,10 @@ async fn order_with_key(desk: &Desk, user: u64, number: u64) -> Option<String> {
         }
         let acked_before = is_acked(desk, &message);
         let answers = if desk.happens(150) {
-            let (one, other) =
-                tokio::join!(create(desk, message.clone()), create(desk, message.clone()));
+            let (one, other) = tokio::join!(desk.ask(message.clone()), desk.ask(message.clone()));
             vec![one, other]
         } else {
-            vec![create(desk, message.clone()).await]
+            vec![desk.ask(message.clone()).await]
         };
         let mut is_refused = false;
         for answer in answers {
@@ -121,7 +113,7 @@ async fn order_without_key(desk: &Desk, user: u64) -> Option<String> {
         idempotency_key: String::new(),
     };
     let sent_ms = desk.world.trace.now_ms();
-    let answer = create(desk, message.clone()).await;
+    let answer = desk.ask(message.clone()).await;
     let known = match &answer {
         Ok(reply) => Some(reply.code == 0),
         Err(status) if says_nothing_happened(status) => Some(false),
@@ -147,7 +139,7 @@ async fn reuse_key(desk: &Desk, mut message: CreateOrderRequest) {
         book_id: desk.any_book(),
         quantity: 7,
     });
-    if let Ok(reply) = create(desk, message).await {
+    if let Ok(reply) = desk.ask(message).await {
         desk.world.count(Moment::KeyReused);
         if reply.code != Code::KeyConflict.number() {
             desk.world

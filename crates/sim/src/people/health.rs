@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use api::order::v1::{CreateOrderItem, CreateOrderRequest, GetOrderRequest, PayOrderRequest};
+use api::order::v1::{
+    CreateOrderItem, CreateOrderRequest, CreateOrderResponse, GetOrderRequest, PayOrderRequest,
+};
 use api::payment::v1::PayRequest;
+use api::{Reply, Rpc};
 use platform::clock::pause;
 use types::{Code, OrderId, OrderStatus, UnixMillis};
 
-use super::ask::ask;
-use super::{Desk, PATIENCE, keeper};
+use super::{Desk, keeper};
 use crate::world::lock;
 
 /// A book and a user that nobody else has to do with.
@@ -23,35 +25,37 @@ const FEED_LIMIT: Duration = Duration::from_secs(1);
 pub(crate) async fn check_health(desk: &Desk) {
     keeper::publish(desk, BOOK).await;
     keeper::deliver(desk, BOOK, 100, Some("health".to_owned())).await;
-    let bought = buy_by_order(desk).await.is_some() && buy_directly(desk).await.is_some();
-    if bought {
+    let by_order = |made: &CreateOrderResponse| PayOrderRequest {
+        order_no: made.order_no.clone(),
+        payment_method: "mock".to_owned(),
+    };
+    let directly = |made: &CreateOrderResponse| PayRequest {
+        order_id: made.order_id,
+        amount: made.total,
+        payment_method: "mock".to_owned(),
+    };
+    if buy(desk, "paid", by_order).await.is_none() {
+        return;
+    }
+    if let Some(order_no) = buy(desk, "fed", directly).await {
+        wait_for_feed(desk, &order_no).await;
         order(desk, "expired").await;
     }
 }
 
-/// `None` where a law was broken.
-async fn buy_by_order(desk: &Desk) -> Option<()> {
+/// Orders until an order is paid by what `payment` makes of it, and answers its number; `None` where a
+/// law was broken.
+async fn buy<M: Rpc>(
+    desk: &Desk,
+    key: &str,
+    payment: impl Fn(&CreateOrderResponse) -> M,
+) -> Option<String> {
     for number in 0..ORDERS_MAX {
-        let (order_no, ..) = order_unpaid(desk, &format!("paid-{number}")).await?;
-        if pay(desk, &order_no).await? {
-            return Some(());
+        let made = order_unpaid(desk, &format!("{key}-{number}")).await?;
+        if pay(desk, payment(&made)).await? {
+            return Some(made.order_no);
         }
     }
-    never_paid(desk)
-}
-
-async fn buy_directly(desk: &Desk) -> Option<()> {
-    for number in 0..ORDERS_MAX {
-        let (order_no, id, total) = order_unpaid(desk, &format!("fed-{number}")).await?;
-        if pay_directly(desk, id, total).await? {
-            wait_for_feed(desk, &order_no).await;
-            return Some(());
-        }
-    }
-    never_paid(desk)
-}
-
-fn never_paid(desk: &Desk) -> Option<()> {
     let what = format!("none of {ORDERS_MAX} orders could be paid");
     desk.world.break_law("a-sound-system-sells", what);
     None
@@ -65,7 +69,7 @@ fn end_of_patience(desk: &Desk) -> UnixMillis {
 
 /// An order that no stranger has paid for in advance: such money goes back, and a payment that went
 /// back is never made again.
-async fn order_unpaid(desk: &Desk, key: &str) -> Option<(String, u64, i64)> {
+async fn order_unpaid(desk: &Desk, key: &str) -> Option<CreateOrderResponse> {
     for number in 0..20 {
         let made = order(desk, &format!("{key}-{number}")).await?;
         let is_paid_for = |id| {
@@ -74,14 +78,14 @@ async fn order_unpaid(desk: &Desk, key: &str) -> Option<(String, u64, i64)> {
                 .payment
                 .inspect(|rows, _| rows.record(id).is_some())
         };
-        if !OrderId::new(made.1).is_some_and(is_paid_for) {
+        if !OrderId::new(made.order_id).is_some_and(is_paid_for) {
             return Some(made);
         }
     }
     None
 }
 
-async fn order(desk: &Desk, key: &str) -> Option<(String, u64, i64)> {
+async fn order(desk: &Desk, key: &str) -> Option<CreateOrderResponse> {
     let message = CreateOrderRequest {
         user_id: USER,
         items: vec![CreateOrderItem {
@@ -90,10 +94,8 @@ async fn order(desk: &Desk, key: &str) -> Option<(String, u64, i64)> {
         }],
         idempotency_key: key.to_owned(),
     };
-    let mut client = desk.order.clone();
-    let call = |request| async move { client.create_order(request).await };
-    match ask(&desk.world, PATIENCE, message, call).await {
-        Ok(reply) if reply.code == 0 => Some((reply.order_no, reply.order_id, reply.total)),
+    match desk.ask(message).await {
+        Ok(reply) if reply.code == 0 => Some(reply),
         answer => {
             desk.world
                 .break_law("a-sound-system-sells", format!("{key}: {answer:?}"));
@@ -102,46 +104,16 @@ async fn order(desk: &Desk, key: &str) -> Option<(String, u64, i64)> {
     }
 }
 
-/// Pays the order; `false` where the gateway did not let it in time, `None` where a law was broken.
-async fn pay(desk: &Desk, order_no: &str) -> Option<bool> {
+/// Pays; `false` where the gateway did not let it in time, `None` where a law was broken.
+async fn pay<M: Rpc>(desk: &Desk, payment: M) -> Option<bool> {
     let patience = end_of_patience(desk);
     while desk.world.now() < patience {
-        let message = PayOrderRequest {
-            order_no: order_no.to_owned(),
-            payment_method: "mock".to_owned(),
-        };
-        let mut client = desk.order.clone();
-        let call = |request| async move { client.pay_order(request).await };
-        match ask(&desk.world, PATIENCE, message, call).await {
-            Ok(reply) if reply.code == 0 => return Some(true),
-            Ok(reply) if reply.code == Code::PaymentRefused.number() => {}
+        match desk.ask(payment.clone()).await {
+            Ok(reply) if reply.code() == 0 => return Some(true),
+            Ok(reply) if reply.code() == Code::PaymentRefused.number() => {}
             answer => {
                 desk.world
-                    .break_law("a-sound-system-sells", format!("{order_no}: {answer:?}"));
-                return None;
-            }
-        }
-    }
-    Some(false)
-}
-
-/// The same at the payment service.
-async fn pay_directly(desk: &Desk, order_id: u64, amount: i64) -> Option<bool> {
-    let patience = end_of_patience(desk);
-    while desk.world.now() < patience {
-        let message = PayRequest {
-            order_id,
-            amount,
-            payment_method: "mock".to_owned(),
-        };
-        let mut client = desk.payment.clone();
-        let call = |request| async move { client.pay(request).await };
-        match ask(&desk.world, PATIENCE, message, call).await {
-            Ok(reply) if reply.code == 0 => return Some(true),
-            Ok(reply) if reply.code == Code::PaymentRefused.number() => {}
-            answer => {
-                desk.world
-                    .break_law("a-sound-system-sells", format!("{order_id}: {answer:?}"));
+                    .break_law("a-sound-system-sells", format!("{payment:?}: {answer:?}"));
                 return None;
             }
         }
@@ -158,9 +130,7 @@ async fn wait_for_feed(desk: &Desk, order_no: &str) {
     let message = GetOrderRequest {
         order_no: order_no.to_owned(),
     };
-    let mut client = desk.order.clone();
-    let call = |request| async move { client.get_order(request).await };
-    let answer = ask(&desk.world, PATIENCE, message, call).await;
+    let answer = desk.ask(message).await;
     let status = answer
         .as_ref()
         .ok()

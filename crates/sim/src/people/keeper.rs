@@ -15,9 +15,8 @@ use platform::clock::pause;
 use prost_types::FieldMask;
 use types::Code;
 
-use super::ask::ask;
+use super::Desk;
 use super::promises::Restock;
-use super::{Desk, PATIENCE};
 use crate::tally::Moment;
 use crate::world::lock;
 
@@ -46,9 +45,7 @@ pub(super) async fn publish(desk: &Desk, id: u64) {
         ..Book::default()
     };
     let message = PublishBookRequest { book: Some(book) };
-    let mut client = desk.catalog.clone();
-    let call = |request| async move { client.publish_book(request).await };
-    match ask(&desk.world, PATIENCE, message, call).await {
+    match desk.ask(message).await {
         Ok(reply) if reply.code == 0 => {}
         answer => desk
             .world
@@ -80,16 +77,12 @@ pub(super) async fn deliver(desk: &Desk, book: u64, quantity: i32, key: Option<S
             quantity,
             idempotency_key: key.clone().unwrap_or_default(),
         };
-        let mut client = desk.inventory.clone();
-        let call = |request| async move { client.restock_inventory(request).await };
-        match ask(&desk.world, PATIENCE, message, call).await {
+        match desk.ask_unrefused(message).await {
             Ok(reply) if reply.code == 0 => {
                 restock.done = 1;
                 break;
             }
-            Ok(reply) => desk
-                .world
-                .break_law("refusals-have-a-reason", format!("{reply:?}")),
+            Ok(_) => {}
             Err(_) if key.is_some() && attempt < 4 => {
                 desk.world.count(Moment::Repeated);
                 desk.think().await;
@@ -132,13 +125,11 @@ pub(super) async fn change_prices(desk: Desk) {
             }),
         };
         let sent_ms = desk.world.trace.now_ms();
-        let mut client = desk.catalog.clone();
-        let call = |request| async move { client.update_book(request).await };
         // While it is under way both prices are right.
         if let Some(book) = lock(&desk.world.promises).books.get_mut(&id) {
             book.ask_price(price, sent_ms);
         }
-        let answer = ask(&desk.world, PATIENCE, message, call).await;
+        let answer = desk.ask_unrefused(message).await;
         let heard_ms = desk.world.trace.now_ms();
         let mut promises = lock(&desk.world.promises);
         let Some(book) = promises.books.get_mut(&id) else {
@@ -146,9 +137,7 @@ pub(super) async fn change_prices(desk: Desk) {
         };
         match answer {
             Ok(reply) if reply.code == 0 => book.confirm_price(heard_ms),
-            Ok(reply) => desk
-                .world
-                .break_law("refusals-have-a-reason", format!("{reply:?}")),
+            Ok(_) => {}
             Err(_) => book.in_doubt = true,
         }
     }
@@ -158,14 +147,8 @@ async fn withdraw(desk: &Desk, id: u64) {
     if let Some(book) = lock(&desk.world.promises).books.get_mut(&id) {
         book.gone_asked = true;
     }
-    let mut client = desk.catalog.clone();
-    let call = |request| async move { client.unpublish_book(request).await };
     let message = UnpublishBookRequest { book_id: id };
-    if let Ok(reply) = ask(&desk.world, PATIENCE, message, call).await {
-        if reply.code != 0 {
-            desk.world
-                .break_law("refusals-have-a-reason", format!("{reply:?}"));
-        }
+    if desk.ask_unrefused(message).await.is_ok() {
         let now_ms = desk.world.trace.now_ms();
         if let Some(book) = lock(&desk.world.promises).books.get_mut(&id) {
             book.withdraw(now_ms);
@@ -188,20 +171,14 @@ pub(super) async fn hold_directly(desk: Desk) {
             .push(message.idempotency_key.clone());
         let mut first = None;
         for _ in 0..3 {
-            let mut client = desk.inventory.clone();
-            let call = |request| async move { client.deduct_stock(request).await };
-            if let Ok(reply) = ask(&desk.world, PATIENCE, message.clone(), call).await {
-                let refused = reply.code == Code::InsufficientStock.number();
-                if reply.code != 0 && !refused {
-                    desk.world
-                        .break_law("refusals-have-a-reason", format!("{reply:?}"));
-                }
-                if !refused {
-                    let first = first.get_or_insert(reply.remaining_quantity);
-                    if *first != reply.remaining_quantity {
-                        let what = format!("{message:?}: {first}, then {reply:?}");
-                        desk.world.break_law("a-key-is-one-answer", what);
-                    }
+            if let Ok(reply) = desk.ask(message.clone()).await
+                && reply.code != Code::InsufficientStock.number()
+            {
+                desk.expect_done(&reply);
+                let first = first.get_or_insert(reply.remaining_quantity);
+                if *first != reply.remaining_quantity {
+                    let what = format!("{message:?}: {first}, then {reply:?}");
+                    desk.world.break_law("a-key-is-one-answer", what);
                 }
             }
             desk.think().await;
@@ -213,7 +190,6 @@ pub(super) async fn hold_directly(desk: Desk) {
 }
 
 async fn end_hold(desk: &Desk, held: &DeductStockRequest) {
-    let mut client = desk.inventory.clone();
     if desk.happens(500) {
         let message = ReleaseStockRequest {
             book_id: held.book_id,
@@ -221,24 +197,12 @@ async fn end_hold(desk: &Desk, held: &DeductStockRequest) {
             reference_id: held.reference_id,
             idempotency_key: format!("{}-back", held.idempotency_key),
         };
-        let call = |request| async move { client.release_stock(request).await };
-        if let Ok(reply) = ask(&desk.world, PATIENCE, message, call).await
-            && reply.code != 0
-        {
-            desk.world
-                .break_law("refusals-have-a-reason", format!("{reply:?}"));
-        }
+        drop(desk.ask_unrefused(message).await);
     } else {
         let message = CommitStockRequest {
             idempotency_key: held.idempotency_key.clone(),
         };
-        let call = |request| async move { client.commit_stock(request).await };
-        if let Ok(reply) = ask(&desk.world, PATIENCE, message, call).await
-            && reply.code != 0
-        {
-            desk.world
-                .break_law("refusals-have-a-reason", format!("{reply:?}"));
-        }
+        drop(desk.ask_unrefused(message).await);
     }
 }
 
@@ -249,9 +213,7 @@ pub(crate) async fn settle_direct_holds(desk: &Desk) {
         let message = BatchReleaseStockRequest {
             idempotency_key: key,
         };
-        let mut client = desk.inventory.clone();
-        let call = |request| async move { client.batch_release_stock(request).await };
-        match ask(&desk.world, PATIENCE, message, call).await {
+        match desk.ask(message).await {
             Ok(reply) if reply.code == 0 => {}
             answer => desk
                 .world
@@ -274,9 +236,7 @@ pub(super) async fn pay_for_nothing(desk: Desk) {
             amount: any_price(&desk),
             payment_method: "mock".to_owned(),
         };
-        let mut client = desk.payment.clone();
-        let call = |request| async move { client.pay(request).await };
-        drop(ask(&desk.world, PATIENCE, message, call).await);
+        drop(desk.ask(message).await);
     }
 }
 
@@ -285,68 +245,37 @@ pub(super) async fn look_around(desk: Desk) {
     for _ in 0..desk.world.plan.people.buyers * 2 {
         desk.think().await;
         let id = desk.any_book();
-        let world = &desk.world;
-        let code = match desk.below(7) {
-            0 => {
-                let mut client = desk.catalog.clone();
-                let call = |request| async move { client.get_book(request).await };
-                ask(world, PATIENCE, GetBookRequest { book_id: id }, call)
-                    .await
-                    .map(|r| r.code)
-            }
+        match desk.below(7) {
+            0 => drop(desk.ask_unrefused(GetBookRequest { book_id: id }).await),
             1 => {
-                let mut client = desk.catalog.clone();
                 let message = ListBooksRequest {
                     page: 1,
                     page_size: 10,
                 };
-                let call = |request| async move { client.list_books(request).await };
-                ask(world, PATIENCE, message, call).await.map(|r| r.code)
+                drop(desk.ask_unrefused(message).await);
             }
             2 => {
-                let mut client = desk.catalog.clone();
                 let message = SearchBooksRequest {
                     keyword: "本书".to_owned(),
                     ..Default::default()
                 };
-                let call = |request| async move { client.search_books(request).await };
-                ask(world, PATIENCE, message, call).await.map(|r| r.code)
+                drop(desk.ask_unrefused(message).await);
             }
             3 => {
-                let mut client = desk.catalog.clone();
                 let message = BatchGetBooksRequest {
                     book_ids: vec![id, 1, 2],
                 };
-                let call = |request| async move { client.batch_get_books(request).await };
-                ask(world, PATIENCE, message, call).await.map(|r| r.code)
+                drop(desk.ask_unrefused(message).await);
             }
             4 => {
-                let mut client = desk.inventory.clone();
                 let message = BatchGetStockRequest {
                     book_ids: vec![id, 1],
                 };
-                let call = |request| async move { client.batch_get_stock(request).await };
-                ask(world, PATIENCE, message, call).await.map(|r| r.code)
+                drop(desk.ask_unrefused(message).await);
             }
-            5 => {
-                let mut client = desk.order.clone();
-                let call = |request| async move { client.list_orders(request).await };
-                ask(world, PATIENCE, ListOrdersRequest::default(), call)
-                    .await
-                    .map(|r| r.code)
-            }
-            _ => {
-                let mut client = desk.payment.clone();
-                let message = GetPaymentStatusRequest { order_id: id };
-                let call = |request| async move { client.get_payment_status(request).await };
-                // There may be no such payment.
-                ask(world, PATIENCE, message, call).await.map(|_| 0)
-            }
-        };
-        if let Ok(code) = code
-            && code != 0
-        {
-            world.break_law("refusals-have-a-reason", format!("a read: {code}"));
+            5 => drop(desk.ask_unrefused(ListOrdersRequest::default()).await),
+            // There may be no such payment.
+            _ => drop(desk.ask(GetPaymentStatusRequest { order_id: id }).await),
         }
         pause(desk.world.chances.people.millis(0, 2_000)).await;
     }

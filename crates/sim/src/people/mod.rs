@@ -8,12 +8,8 @@ mod promises;
 mod purchase;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use api::catalog::v1::catalog_service_client::CatalogServiceClient;
-use api::inventory::v1::inventory_service_client::InventoryServiceClient;
-use api::order::v1::order_service_client::OrderServiceClient;
-use api::payment::v1::payment_service_client::PaymentServiceClient;
+use api::Clients;
 use platform::clock::pause;
 use platform::net::Transport;
 use tokio::task::JoinHandle;
@@ -26,28 +22,19 @@ use crate::net::Wire;
 use crate::node::Kind;
 use crate::world::{World, spawn};
 
-/// How long people wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(8);
-
-/// A client of every service.
+/// Where people call all services from.
 #[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) world: Arc<World>,
-    catalog: CatalogServiceClient<Transport>,
-    inventory: InventoryServiceClient<Transport>,
-    order: OrderServiceClient<Transport>,
-    payment: PaymentServiceClient<Transport>,
+    clients: Clients<Transport>,
 }
 
 impl Desk {
     pub(crate) fn new(world: &Arc<World>) -> Self {
-        let wire = |to| Wire::of_people(world, to);
+        let services = [Kind::Catalog, Kind::Inventory, Kind::Order, Kind::Payment];
         Self {
             world: Arc::clone(world),
-            catalog: CatalogServiceClient::new(wire(Kind::Catalog)),
-            inventory: InventoryServiceClient::new(wire(Kind::Inventory)),
-            order: OrderServiceClient::new(wire(Kind::Order)),
-            payment: PaymentServiceClient::new(wire(Kind::Payment)),
+            clients: Clients::new(services.map(|to| Wire::of_people(world, to))),
         }
     }
 

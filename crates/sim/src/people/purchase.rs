@@ -4,11 +4,11 @@ use api::order::v1::{
     CancelOrderRequest, CompleteOrderRequest, GetOrderRequest, PayOrderRequest, ShipOrderRequest,
 };
 use api::payment::v1::{PayRequest, RefundRequest};
+use api::{Reply, Rpc};
 use types::{Code, OrderStatus};
 
-use super::ask::ask;
+use super::Desk;
 use super::promises::OrderPromise;
-use super::{Desk, PATIENCE};
 use crate::tally::Moment;
 use crate::world::lock;
 
@@ -65,106 +65,94 @@ fn note(desk: &Desk, order_no: &str, note: impl FnOnce(&mut OrderPromise)) {
 }
 
 /// An answer other than done. Of an order that exists, a step can only be refused as illegal.
-fn judge_refusal(desk: &Desk, order_no: &str, step: &str, code: i32) {
+fn judge_refusal(desk: &Desk, order_no: &str, method: &str, code: i32) {
     let illegal = Code::IllegalTransition {
         from: OrderStatus::Paid,
         to: OrderStatus::Paid,
     };
     if code != illegal.number() {
-        let what = format!("{step} of {order_no}: {code}");
+        let what = format!("{method} of {order_no}: {code}");
         desk.world.break_law("refusals-have-a-reason", what);
     }
 }
 
-async fn pay(desk: &Desk, order_no: &str) {
+/// Takes a step until it is answered, a few times at the most; `None` where it was not done.
+async fn take<M: Rpc>(desk: &Desk, order_no: &str, step: M) -> Option<M::Reply> {
+    let is_payment = [PayOrderRequest::METHOD, PayRequest::METHOD].contains(&M::METHOD);
     for _ in 0..TRIES_MAX {
-        let message = PayOrderRequest {
-            order_no: order_no.to_owned(),
-            payment_method: "mock".to_owned(),
-        };
-        let mut client = desk.order.clone();
-        let call = |request| async move { client.pay_order(request).await };
-        match ask(&desk.world, PATIENCE, message, call).await {
-            Ok(reply) if reply.code == 0 => {
-                let before = promise(desk, order_no).paid;
-                if before.is_some_and(|before| before != reply.payment_no) {
-                    let what = format!("{order_no}: another payment {reply:?}");
-                    desk.world.break_law("paid-by-one-payment", what);
-                }
-                note(desk, order_no, |promise| {
-                    promise.paid = Some(reply.payment_no);
-                });
-                return;
-            }
+        match desk.ask(step.clone()).await {
+            Ok(reply) if reply.code() == 0 => return Some(reply),
             // Refused by the gateway: another try is another charge.
-            Ok(reply) if reply.code == Code::PaymentRefused.number() => {}
-            Ok(reply) => return judge_refusal(desk, order_no, "payment", reply.code),
+            Ok(reply) if is_payment && reply.code() == Code::PaymentRefused.number() => {}
+            Ok(reply) => {
+                judge_refusal(desk, order_no, M::METHOD, reply.code());
+                return None;
+            }
             Err(_) => desk.world.count(Moment::Repeated),
         }
         desk.think().await;
     }
+    None
+}
+
+async fn pay(desk: &Desk, order_no: &str) {
+    let payment = PayOrderRequest {
+        order_no: order_no.to_owned(),
+        payment_method: "mock".to_owned(),
+    };
+    let Some(reply) = take(desk, order_no, payment).await else {
+        return;
+    };
+    let before = promise(desk, order_no).paid;
+    if before.is_some_and(|before| before != reply.payment_no) {
+        let what = format!("{order_no}: another payment {reply:?}");
+        desk.world.break_law("paid-by-one-payment", what);
+    }
+    note(desk, order_no, |promise| {
+        promise.paid = Some(reply.payment_no);
+    });
 }
 
 async fn cancel(desk: &Desk, order_no: &str) {
-    for _ in 0..TRIES_MAX {
-        let message = CancelOrderRequest {
-            order_no: order_no.to_owned(),
-            reason: "changed my mind".to_owned(),
-        };
-        let mut client = desk.order.clone();
-        let call = |request| async move { client.cancel_order(request).await };
-        match ask(&desk.world, PATIENCE, message, call).await {
-            Ok(reply) if reply.code == 0 => {
-                let refund_no = Some(reply.refund_no).filter(|no| !no.is_empty());
-                note(desk, order_no, |promise| {
-                    promise.cancelled = true;
-                    if refund_no.is_some() {
-                        promise.refund_no = refund_no;
-                    }
-                });
-                return;
-            }
-            Ok(reply) => return judge_refusal(desk, order_no, "cancellation", reply.code),
-            Err(_) => desk.world.count(Moment::Repeated),
+    let cancellation = CancelOrderRequest {
+        order_no: order_no.to_owned(),
+        reason: "changed my mind".to_owned(),
+    };
+    let Some(reply) = take(desk, order_no, cancellation).await else {
+        return;
+    };
+    let refund_no = Some(reply.refund_no).filter(|no| !no.is_empty());
+    note(desk, order_no, |promise| {
+        promise.cancelled = true;
+        if refund_no.is_some() {
+            promise.refund_no = refund_no;
         }
-        desk.think().await;
-    }
+    });
 }
 
 async fn ship(desk: &Desk, order_no: &str) {
-    for _ in 0..TRIES_MAX {
-        let message = ShipOrderRequest {
-            order_no: order_no.to_owned(),
-        };
-        let mut client = desk.order.clone();
-        let call = |request| async move { client.ship_order(request).await };
-        match ask(&desk.world, PATIENCE, message, call).await {
-            Ok(reply) if reply.code == 0 => {
-                note(desk, order_no, |promise| promise.shipped = true);
-                if desk.happens(500) {
-                    complete(desk, order_no).await;
-                }
-                return;
-            }
-            Ok(reply) => return judge_refusal(desk, order_no, "shipping", reply.code),
-            Err(_) => desk.world.count(Moment::Repeated),
-        }
-        desk.think().await;
+    let shipment = ShipOrderRequest {
+        order_no: order_no.to_owned(),
+    };
+    if take(desk, order_no, shipment).await.is_none() {
+        return;
+    }
+    note(desk, order_no, |promise| promise.shipped = true);
+    if desk.happens(500) {
+        complete(desk, order_no).await;
     }
 }
 
 async fn complete(desk: &Desk, order_no: &str) {
     desk.think().await;
-    let message = CompleteOrderRequest {
+    let completion = CompleteOrderRequest {
         order_no: order_no.to_owned(),
     };
-    let mut client = desk.order.clone();
-    let call = |request| async move { client.complete_order(request).await };
-    match ask(&desk.world, PATIENCE, message, call).await {
+    match desk.ask(completion).await {
         Ok(reply) if reply.code == 0 => {
             note(desk, order_no, |promise| promise.completed = true);
         }
-        Ok(reply) => judge_refusal(desk, order_no, "completion", reply.code),
+        Ok(reply) => judge_refusal(desk, order_no, CompleteOrderRequest::METHOD, reply.code),
         Err(_) => {}
     }
 }
@@ -172,32 +160,18 @@ async fn complete(desk: &Desk, order_no: &str) {
 /// Pays at the payment service itself, `surplus` fen more than is due.
 async fn pay_directly(desk: &Desk, order_no: &str, surplus: i64) {
     let OrderPromise { id, total, .. } = promise(desk, order_no);
-    for _ in 0..TRIES_MAX {
-        let message = PayRequest {
-            order_id: id,
-            amount: total + surplus,
-            payment_method: "mock".to_owned(),
-        };
-        let mut client = desk.payment.clone();
-        let call = |request| async move { client.pay(request).await };
-        match ask(&desk.world, PATIENCE, message, call).await {
-            Ok(reply) if reply.code == 0 => return,
-            Ok(reply) if reply.code == Code::PaymentRefused.number() => {}
-            Ok(reply) => return judge_refusal(desk, order_no, "direct payment", reply.code),
-            Err(_) => desk.world.count(Moment::Repeated),
-        }
-        desk.think().await;
-    }
+    let payment = PayRequest {
+        order_id: id,
+        amount: total + surplus,
+        payment_method: "mock".to_owned(),
+    };
+    take(desk, order_no, payment).await;
 }
 
 async fn refund_directly(desk: &Desk, order_no: &str) {
-    let message = RefundRequest {
-        order_id: promise(desk, order_no).id,
-    };
-    let mut client = desk.payment.clone();
-    let call = |request| async move { client.refund(request).await };
+    let order_id = promise(desk, order_no).id;
     // Done, done before, or nothing to give back: all may be.
-    drop(ask(&desk.world, PATIENCE, message, call).await);
+    drop(desk.ask(RefundRequest { order_id }).await);
 }
 
 /// Reads the order: what was answered is there to be read, for whoever asks whichever replica.
@@ -206,9 +180,7 @@ async fn look(desk: &Desk, order_no: &str) {
     let message = GetOrderRequest {
         order_no: order_no.to_owned(),
     };
-    let mut client = desk.order.clone();
-    let call = |request| async move { client.get_order(request).await };
-    let Ok(reply) = ask(&desk.world, PATIENCE, message, call).await else {
+    let Ok(reply) = desk.ask(message).await else {
         return;
     };
     let Some(order) = reply.order else {
