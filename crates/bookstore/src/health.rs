@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use anyhow::bail;
 use futures::future::join_all;
 use tokio::net::lookup_host;
 use tonic::transport::Endpoint;
@@ -50,6 +51,18 @@ pub(crate) async fn find_unwell(services: &[(&str, String)]) -> Vec<String> {
         }
     });
     join_all(checks).await.into_iter().flatten().collect()
+}
+
+/// Refuses to go on where one of `services`, given by name and address, is not well.
+///
+/// # Errors
+/// One line that names each of them and says why.
+pub(crate) async fn expect_well(services: &[(&str, String)]) -> anyhow::Result<()> {
+    let unwell = find_unwell(services).await;
+    if unwell.is_empty() {
+        return Ok(());
+    }
+    bail!("{}; `bookstore up` starts the system", unwell.join(", "))
 }
 
 async fn ask(address: &str) -> Health {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use platform::clock::pause;
+use platform::config::human_duration;
 use platform::deadline::Deadline;
 
-use super::duration::parse_duration;
 use crate::check::{Databases, Inquiry, Report};
 use crate::config::Config;
 
@@ -26,7 +26,7 @@ pub(crate) struct CheckArgs {
 
     /// How long a doubt may take to clear up, as 30s or 2m: databases are read one after another,
     /// and a running system mends some things by itself
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = human_duration::parse)]
     wait: Duration,
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use types::{Fen, Quantity};
 use super::signal::{Signals, Words};
 use crate::clients;
 use crate::config::Config;
-use crate::health::find_unwell;
+use crate::health::expect_well;
 use crate::import::{
     DERIVED_PRICE_RULE, Defaults, End, Loader, Report, Rows, load_rows, read_default_price,
 };
@@ -113,10 +113,7 @@ pub(crate) async fn run(args: ImportArgs, config: Config) -> anyhow::Result<Exit
 async fn connect(config: &Config) -> anyhow::Result<Loader> {
     let needed = [Service::Catalog, Service::Inventory];
     let needed = needed.map(|service| (service.name(), service.listen(config).to_string()));
-    let unwell = find_unwell(&needed).await;
-    if !unwell.is_empty() {
-        bail!("{}; `bookstore up` starts the system", unwell.join(", "));
-    }
+    expect_well(&needed).await?;
     Ok(Loader::new(clients::connect(config)?))
 }
 

@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::signal::{Signals, Words};
 use crate::clients::{Addresses, connect_to};
 use crate::config::Config;
-use crate::health::find_unwell;
+use crate::health::expect_well;
 use crate::load::{Live, Plan, Report, Watched, Watching, draw, run as run_load};
 use crate::service::Service;
 use crate::tell;
@@ -101,10 +101,7 @@ pub(crate) async fn run(args: LoadArgs, config: Config) -> anyhow::Result<ExitCo
     let connections = connections?;
     let needed = args.plan.scenario.services().iter();
     let needed: Vec<_> = needed.map(|s| (s.name(), address(*s))).collect();
-    let unwell = find_unwell(&needed).await;
-    if !unwell.is_empty() {
-        bail!("{}; `bookstore up` starts the system", unwell.join(", "));
-    }
+    expect_well(&needed).await?;
     let json = args.json.as_deref().filter(|path| !is_stdout(path));
     let json = json.map(create).transpose()?;
     let plot = args.plot.as_deref().map(create).transpose()?;

@@ -3,7 +3,6 @@
 mod check;
 mod demo;
 mod doctor;
-mod duration;
 mod import;
 mod load;
 mod migrate;
