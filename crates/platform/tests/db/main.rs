@@ -6,6 +6,7 @@
 
 mod counts;
 mod durable;
+mod limits;
 mod migrations;
 mod socket;
 mod turns;

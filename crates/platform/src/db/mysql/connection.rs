@@ -10,6 +10,9 @@ use crate::turn::Turn;
 
 /// Buffered statements are sent once their text has this many bytes: servers take 16 MiB by default, older ones 4.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// Lifts the limit that a session has on the time of its statements (`SETUP`).
+const LIFT_LIMIT: &str =
+    "SET @no_limit = 0 /*M! , max_statement_time = 0 */ /*!50700 , max_execution_time = 0 */";
 /// How many rows one UPDATE changes at most: each value is looked up in a list of that length.
 const UPDATE_ROWS_MAX: usize = 32;
 
@@ -68,6 +71,10 @@ impl MysqlConnection {
     }
 
     pub(in crate::db) fn begin(&mut self, access: Access) {
+        let limit: &[&str] = match access {
+            Access::ReadOnce | Access::Read | Access::Write => &[],
+            Access::ReadLong | Access::Migrate => &[LIFT_LIMIT],
+        };
         let statements: &[&str] = match access {
             Access::ReadOnce => &[],
             Access::Read | Access::ReadLong => &[
@@ -76,7 +83,7 @@ impl MysqlConnection {
             ],
             Access::Write | Access::Migrate => &["START TRANSACTION"],
         };
-        for statement in statements {
+        for statement in limit.iter().chain(statements) {
             self.waiting.next().push_str(statement);
         }
     }

@@ -23,8 +23,8 @@ pub(super) fn before_commit(error: Error) -> DbError {
         },
         // No such database, access denied; too many connections, in all or of this user.
         1044 | 1045 | 1049 | 1040 | 1203 | 1226
-        // Shutdown, killed, idle for too long, not ready (Galera), host blocked, took too long.
-        | 1053 | 1927 | 4031 | 1047 | 1129 | 1130 | 3024
+        // Shutdown, killed, idle for too long, not ready (Galera), host blocked, took too long (MySQL, MariaDB).
+        | 1053 | 1927 | 4031 | 1047 | 1129 | 1130 | 3024 | 1969
         // Disk full, an error of the engine or of a file, table full, out of memory, no threads, read-only.
         | 1021 | 1030 | 1026 | 1114 | 1037 | 1038 | 1041 | 1135 | 1290 | 1836
         // The packets between here and there.

@@ -39,6 +39,9 @@ const LONG_LIMIT: Duration = Duration::from_hours(1);
 const CONNECTIONS_MAX: usize = 16;
 /// How many of them reads may use at once: what writes must never queue behind a crowd of readers.
 const READS_MAX: usize = 8;
+/// How many of those may be lists and figures, which can take long: whoever looks for single rows must never queue
+/// behind them.
+const SNAPSHOTS_MAX: usize = 4;
 /// How long a connection may lie idle before it is closed, and how often that is looked at: together well
 /// before the server closes it.
 const IDLE_LIMIT: Duration = Duration::from_secs(5);
@@ -46,11 +49,12 @@ const IDLE_CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// What every connection is told first. Strictness and isolation are ours to choose, not the
 /// server's; a wait for a row ends before callers have gone. A replica that loses its power or is frozen in
-/// the midst of a transaction says nothing any more: `wait_timeout` frees the rows that it holds.
+/// the midst of a transaction says nothing any more: `wait_timeout` frees the rows that it holds. What nobody waits for
+/// any more after [`WORK_LIMIT`], the server stops too; MariaDB and MySQL have a comment each that the other one skips.
 const SETUP: [&str; 3] = [
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
      time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 2, \
-     wait_timeout = 10",
+     wait_timeout = 10 /*M! , max_statement_time = 10 */ /*!50700 , max_execution_time = 10000 */",
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
     "SET NAMES utf8mb4",
 ];
@@ -60,6 +64,7 @@ const SETUP: [&str; 3] = [
 pub(super) struct Mysql {
     pool: Arc<Pool>,
     reads: Arc<Semaphore>,
+    snapshots: Arc<Semaphore>,
 }
 
 impl Mysql {
@@ -68,6 +73,7 @@ impl Mysql {
         Ok(Self {
             pool: Arc::new(Pool::new(options(url)?)),
             reads: Arc::new(Semaphore::new(READS_MAX)),
+            snapshots: Arc::new(Semaphore::new(SNAPSHOTS_MAX)),
         })
     }
 
@@ -101,16 +107,21 @@ impl Mysql {
     }
 
     /// Waits until one more may read; others need not wait.
-    async fn reading_permit(&self, access: Access) -> Result<Option<SemaphorePermit<'_>>, DbError> {
-        match access {
-            Access::Write | Access::Migrate => Ok(None),
-            Access::Read | Access::ReadOnce | Access::ReadLong => {
-                match tokio::time::timeout(CONNECT_LIMIT, self.reads.acquire()).await {
-                    Ok(permit) => Ok(permit.ok()),
-                    Err(_) => Err(DbError::Unavailable("too many reads at once".to_owned())),
-                }
+    async fn reading_permits(&self, access: Access) -> Result<Vec<SemaphorePermit<'_>>, DbError> {
+        let needed: &[&Semaphore] = match access {
+            Access::Write | Access::Migrate => &[],
+            Access::ReadOnce => &[&self.reads],
+            Access::Read | Access::ReadLong => &[&self.snapshots, &self.reads],
+        };
+        let acquire = async {
+            let mut permits = Vec::with_capacity(needed.len());
+            for semaphore in needed {
+                permits.extend(semaphore.acquire().await);
             }
-        }
+            permits
+        };
+        let acquired = tokio::time::timeout(CONNECT_LIMIT, acquire).await;
+        acquired.map_err(|_| DbError::Unavailable("too many reads at once".to_owned()))
     }
 
     /// Runs `work` in a transaction, and again where others stood in its way.
@@ -164,11 +175,12 @@ impl Mysql {
     where
         W: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<T, DbError>>,
     {
-        let _permit = self.reading_permit(access).await?;
+        let _permits = self.reading_permits(access).await?;
         let mut tx = Tx::mysql(MysqlConnection::new(self.connect().await?));
         let result = transact_on(&mut tx, unit, access, turn, work).await;
         tx.count_unit(unit.name());
-        if result.is_err() {
+        // After an error it may be inside a transaction; after long work its session has no limit.
+        if result.is_err() || matches!(access, Access::ReadLong | Access::Migrate) {
             close(tx);
         }
         result
