@@ -31,11 +31,11 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::coalescer::gather;
 use crate::crash;
 use crate::db::DbError;
 use crate::deadline::Deadline;
 use crate::error::{Class, Classify};
-use crate::huddle::gather;
 use crate::turn::Turn;
 
 /// From this length on a batch is worth its commit: the writer gathers no more, and callers that were just

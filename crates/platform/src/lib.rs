@@ -9,6 +9,7 @@
 //! kinds of server), then [`server`] (what happens around every call).
 
 pub mod clock;
+pub mod coalescer;
 pub mod combiner;
 pub mod config;
 pub mod context;
@@ -17,7 +18,6 @@ pub mod db;
 pub mod deadline;
 pub mod discovery;
 pub mod error;
-pub mod huddle;
 pub mod ids;
 pub mod net;
 pub mod process;

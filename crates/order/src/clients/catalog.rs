@@ -3,9 +3,9 @@ use std::sync::Arc;
 use api::catalog::v1::catalog_service_client::CatalogServiceClient;
 use api::catalog::v1::{BatchGetBooksRequest, Book};
 use async_trait::async_trait;
+use platform::coalescer::Coalescer;
 use platform::context::CallContext;
 use platform::deadline::Deadline;
-use platform::huddle::Huddle;
 use platform::net::{Transport, call};
 use types::{BookId, Fen};
 
@@ -21,7 +21,7 @@ const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The catalog over gRPC, asked once for all orders that are priced at the same moment.
 pub struct CatalogGrpc {
     client: CatalogServiceClient<Transport>,
-    huddle: Huddle<BookId, Quote>,
+    coalescer: Coalescer<BookId, Quote>,
 }
 
 impl CatalogGrpc {
@@ -30,7 +30,7 @@ impl CatalogGrpc {
         let client = CatalogServiceClient::new(transport);
         Self {
             client: client.max_decoding_message_size(REPLY_BYTES_MAX),
-            huddle: Huddle::new(ITEMS_MAX),
+            coalescer: Coalescer::new(ITEMS_MAX),
         }
     }
 
@@ -67,7 +67,9 @@ impl CatalogClient for CatalogGrpc {
             deadline,
             ..context.clone()
         };
-        let found = self.huddle.find(books, |books| self.ask(&context, books));
+        let found = self
+            .coalescer
+            .find(books, |books| self.ask(&context, books));
         deadline.within(found).await.unwrap_or_else(|passed| {
             Err(Unanswered {
                 service: SERVICE,

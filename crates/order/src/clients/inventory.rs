@@ -8,7 +8,7 @@ use platform::context::CallContext;
 use platform::net::{CallError, Transport, call};
 use types::{BookId, Code, OrderId, OrderNo};
 
-use super::carpool::Carpool;
+use super::shared_deductions::SharedDeductions;
 use super::{CALL_LIMIT, Deduction, Effect, InventoryClient, Unanswered, nonsense, unanswered};
 use crate::domain::Line;
 
@@ -17,7 +17,7 @@ const SERVICE: &str = "inventory";
 /// The inventory over gRPC, asked once for the stock of all orders that are made at the same moment.
 pub struct InventoryGrpc {
     client: InventoryServiceClient<Transport>,
-    carpool: Carpool,
+    shared: SharedDeductions,
 }
 
 impl InventoryGrpc {
@@ -25,7 +25,7 @@ impl InventoryGrpc {
     pub fn new(transport: Transport) -> Self {
         Self {
             client: InventoryServiceClient::new(transport),
-            carpool: Carpool::default(),
+            shared: SharedDeductions::default(),
         }
     }
 }
@@ -48,7 +48,7 @@ impl InventoryClient for InventoryGrpc {
             reference_id: order_id.get(),
             items: lines.iter().map(item).collect(),
         };
-        match self.carpool.deduct(&self.client, context, batch).await {
+        match self.shared.deduct(&self.client, context, batch).await {
             Ok(reply) => deduction(&reply),
             Err(CallError::Rejected(status)) => Deduction::Refused(status.to_string()),
             Err(error @ CallError::Unknown { .. }) => {

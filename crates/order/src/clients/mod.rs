@@ -3,10 +3,10 @@
 //! The result of a call is one of three, in its type: done, definitely refused, or unknown. Only an
 //! unknown one may be asked again as it is, and nothing here ever turns it into one of the others.
 
-mod carpool;
 mod catalog;
 mod inventory;
 mod payment;
+mod shared_deductions;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,7 +9,6 @@
 )]
 
 mod audit;
-mod carpool;
 mod expiry;
 mod fakes;
 mod feed;
@@ -19,6 +18,7 @@ mod queue;
 mod redis;
 mod replicas;
 mod saga;
+mod shared_deductions;
 mod shop;
 mod start;
 mod store;

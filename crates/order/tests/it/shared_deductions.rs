@@ -113,19 +113,19 @@ async fn who_has_little_time_goes_alone() {
 }
 
 #[tokio::test]
-async fn where_the_driver_goes_away_nobody_waits_in_vain() {
+async fn where_the_leader_goes_away_nobody_waits_in_vain() {
     let (fake, client) = inventory();
     // Before the call is made, and in the midst of it.
     for polls in [1, 100] {
         fake.deducts.next([Act::Hang]);
-        let mut driver = Box::pin(deduct(&client, PATIENT, 1, PLENTY));
+        let mut leader = Box::pin(deduct(&client, PATIENT, 1, PLENTY));
         let mut other = Box::pin(deduct(&client, PATIENT, 2, PLENTY));
         for _ in 0..polls {
-            assert!(driver.as_mut().now_or_never().is_none());
+            assert!(leader.as_mut().now_or_never().is_none());
             assert!(other.as_mut().now_or_never().is_none());
             tokio::task::yield_now().await;
         }
-        drop(driver);
+        drop(leader);
         assert!(matches!(other.await, Deduction::Unknown(_)), "{polls}");
     }
     // The act that was meant for the call that was never made.

@@ -30,7 +30,7 @@ pub async fn gather(mut count: impl FnMut() -> usize) {
 
 /// Coalesces concurrent lookups by key into one call.
 #[derive(Debug)]
-pub struct Huddle<K, V> {
+pub struct Coalescer<K, V> {
     keys_max: usize,
     /// The group that callers can join; its leader alone keeps it alive.
     open: Mutex<Weak<Group<K, V>>>,
@@ -42,21 +42,21 @@ type Group<K, V> = Mutex<Asks<K, V>>;
 #[derive(Debug)]
 struct Asks<K, V> {
     keys: BTreeSet<K>,
-    /// The callers that wait for the leader's answer.
+    /// The followers.
     others: Vec<oneshot::Sender<Arc<[V]>>>,
     /// The call is under way: nobody can join any more.
     is_asked: bool,
 }
 
 enum Place<K, V> {
-    /// The leader, which makes the call for all.
-    First(Arc<Group<K, V>>),
-    /// A follower, which gets the leader's answer, or a closed channel if the leader fails or is cancelled.
-    Among(oneshot::Receiver<Arc<[V]>>),
+    /// Makes the call for all.
+    Leader(Arc<Group<K, V>>),
+    /// Gets the leader's answer, or a closed channel if the leader fails or is cancelled.
+    Follower(oneshot::Receiver<Arc<[V]>>),
 }
 
-impl<K: Ord + Clone, V> Huddle<K, V> {
-    /// A huddle without callers. One call is for at most `keys_max` keys, or for those of a single caller.
+impl<K: Ord + Clone, V> Coalescer<K, V> {
+    /// A coalescer without callers. One call is for at most `keys_max` keys, or for those of a single caller.
     pub const fn new(keys_max: usize) -> Self {
         Self {
             keys_max,
@@ -76,7 +76,7 @@ impl<K: Ord + Clone, V> Huddle<K, V> {
         F: Future<Output = Result<Vec<V>, E>> + Send,
     {
         match self.join(keys) {
-            Place::First(group) => {
+            Place::Leader(group) => {
                 gather(|| lock(&group).others.len()).await;
                 let (keys, others) = {
                     let mut asks = lock(&group);
@@ -96,7 +96,7 @@ impl<K: Ord + Clone, V> Huddle<K, V> {
                     Err(_) => {}
                 }
             }
-            Place::Among(answer) => {
+            Place::Follower(answer) => {
                 if let Ok(found) = answer.await {
                     return Ok(found);
                 }
@@ -113,7 +113,7 @@ impl<K: Ord + Clone, V> Huddle<K, V> {
                 let (other, answer) = oneshot::channel();
                 asks.keys.extend(keys.iter().cloned());
                 asks.others.push(other);
-                return Place::Among(answer);
+                return Place::Follower(answer);
             }
         }
         let group = Arc::new(Mutex::new(Asks {
@@ -122,7 +122,7 @@ impl<K: Ord + Clone, V> Huddle<K, V> {
             is_asked: false,
         }));
         *open = Arc::downgrade(&group);
-        Place::First(group)
+        Place::Leader(group)
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
 
     /// Finds every key that it is asked for, ten times as large; fails the calls that `fails` picks.
     async fn find(
-        huddle: &Huddle<u32, u32>,
+        coalescer: &Coalescer<u32, u32>,
         asked: &Asked,
         fails: impl Fn(usize) -> bool + Send + Sync,
         keys: &[u32],
@@ -164,14 +164,14 @@ mod tests {
                 Ok(keys.into_iter().map(|key| key * 10).collect())
             }
         };
-        huddle.find(keys, ask).await.map(|found| found.to_vec())
+        coalescer.find(keys, ask).await.map(|found| found.to_vec())
     }
 
     #[tokio::test]
     async fn all_who_ask_at_once_are_asked_for_at_once() {
-        let (huddle, asked) = (Huddle::new(8), Asked::default());
+        let (coalescer, asked) = (Coalescer::new(8), Asked::default());
         let keys: [&[u32]; 3] = [&[3, 1], &[2], &[1, 4]];
-        let answers = join_all(keys.map(|keys| find(&huddle, &asked, |_| false, keys))).await;
+        let answers = join_all(keys.map(|keys| find(&coalescer, &asked, |_| false, keys))).await;
         for answer in answers {
             assert_eq!(answer.unwrap(), [10, 20, 30, 40]);
         }
@@ -180,13 +180,13 @@ mod tests {
 
     #[tokio::test]
     async fn who_comes_after_the_question_was_asked_is_not_answered_by_it() {
-        let (huddle, asked) = (Huddle::new(8), Asked::default());
-        let first = find(&huddle, &asked, |_| false, &[1]);
+        let (coalescer, asked) = (Coalescer::new(8), Asked::default());
+        let first = find(&coalescer, &asked, |_| false, &[1]);
         let late = async {
             while lock(&asked).is_empty() {
                 tokio::task::yield_now().await;
             }
-            find(&huddle, &asked, |_| false, &[1]).await
+            find(&coalescer, &asked, |_| false, &[1]).await
         };
         let (first, late) = join(first, late).await;
         assert_eq!((first, late), (Ok(vec![10]), Ok(vec![10])));
@@ -195,9 +195,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_question_is_for_as_many_keys_as_it_may_be() {
-        let (huddle, asked) = (Huddle::new(3), Asked::default());
+        let (coalescer, asked) = (Coalescer::new(3), Asked::default());
         let keys: [&[u32]; 4] = [&[1, 2], &[3], &[4], &[5, 6, 7, 8]];
-        for answer in join_all(keys.map(|keys| find(&huddle, &asked, |_| false, keys))).await {
+        for answer in join_all(keys.map(|keys| find(&coalescer, &asked, |_| false, keys))).await {
             answer.unwrap();
         }
         let mut asked = lock(&asked).clone();
@@ -207,25 +207,26 @@ mod tests {
 
     #[tokio::test]
     async fn where_the_common_question_fails_each_asks_for_its_own() {
-        let (huddle, asked) = (Huddle::new(8), Asked::default());
+        let (coalescer, asked) = (Coalescer::new(8), Asked::default());
         let keys: [&[u32]; 3] = [&[1], &[2], &[3]];
-        let answers = join_all(keys.map(|keys| find(&huddle, &asked, |turn| turn < 3, keys))).await;
+        let answers =
+            join_all(keys.map(|keys| find(&coalescer, &asked, |turn| turn < 3, keys))).await;
         assert_eq!(answers, [Err(2), Ok(vec![20]), Ok(vec![30])]);
         assert_eq!(*lock(&asked), [vec![1, 2, 3], vec![1], vec![2], vec![3]]);
 
-        let alone = find(&huddle, &Asked::default(), |_| true, &[1]).await;
+        let alone = find(&coalescer, &Asked::default(), |_| true, &[1]).await;
         assert_eq!(alone, Err(1), "who asked alone has its answer");
     }
 
     #[tokio::test]
     async fn where_the_first_goes_away_the_others_ask() {
-        let (huddle, asked) = (Huddle::new(8), Asked::default());
-        let mut first = Box::pin(find(&huddle, &asked, |_| false, &[1]));
+        let (coalescer, asked) = (Coalescer::new(8), Asked::default());
+        let mut first = Box::pin(find(&coalescer, &asked, |_| false, &[1]));
         assert!(first.as_mut().now_or_never().is_none());
-        let mut second = Box::pin(find(&huddle, &asked, |_| false, &[2]));
+        let mut second = Box::pin(find(&coalescer, &asked, |_| false, &[2]));
         assert!(second.as_mut().now_or_never().is_none());
         drop(first);
-        let (second, third) = join(second, find(&huddle, &asked, |_| false, &[3])).await;
+        let (second, third) = join(second, find(&coalescer, &asked, |_| false, &[3])).await;
         assert_eq!((second, third), (Ok(vec![20]), Ok(vec![30])));
         assert_eq!(*lock(&asked), [[2], [3]]);
     }

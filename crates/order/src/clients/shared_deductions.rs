@@ -8,9 +8,9 @@ use api::inventory::v1::{
     BatchDeductStockRequest, BatchDeductStockResponse, DeductBatchesRequest, StockBatch,
 };
 use futures::future::join_all;
+use platform::coalescer::gather;
 use platform::context::CallContext;
 use platform::deadline::Deadline;
-use platform::huddle::gather;
 use platform::net::{CallError, Transport, call};
 use tokio::sync::oneshot;
 
@@ -21,25 +21,26 @@ const BATCHES_MAX: usize = 128;
 
 type Reply = Result<BatchDeductStockResponse, CallError>;
 
-/// The batches that wait for a call. The first to wait (the driver) makes the call for all that
-/// join (the riders). A batch that is alone goes by `BatchDeductStock`, and so does each where
+/// The batches that wait for a call. The first to wait (the leader) makes the call for all that
+/// join (the followers). A batch that is alone goes by `BatchDeductStock`, and so does each where
 /// inventory does not know the shared call.
 ///
 /// A call without an answer leaves all of its batches in doubt. So a batch joins only if its
 /// deadline is at least as far away as the longest that a call may take: none is in doubt because
 /// of another's deadline.
 #[derive(Debug, Default)]
-pub(super) struct Carpool {
-    waiting: Mutex<Vec<Rider>>,
+pub(super) struct SharedDeductions {
+    waiting: Mutex<Vec<Entry>>,
 }
 
+/// The leader's own batch, or a follower's.
 #[derive(Debug)]
-struct Rider {
+struct Entry {
     batch: StockBatch,
     answer: oneshot::Sender<Reply>,
 }
 
-impl Carpool {
+impl SharedDeductions {
     /// Deducts `batch`; returns what inventory answers.
     pub(super) async fn deduct(
         &self,
@@ -53,66 +54,68 @@ impl Carpool {
             return deduct_alone(client, context, batch).await;
         }
         let (answer, reply) = oneshot::channel();
-        if let Some(driver) = self.join(Rider { batch, answer }) {
+        if let Some(leader) = self.join(Entry { batch, answer }) {
             gather(|| self.lock().len()).await;
-            let mut riders = driver.leave();
+            let mut entries = leader.take_all();
             let context = CallContext {
                 deadline: call_ends,
                 ..context.clone()
             };
             let mut calls = Vec::new();
-            while !riders.is_empty() {
-                let rest = riders.split_off(riders.len().min(BATCHES_MAX));
-                calls.push(drive(client, &context, mem::replace(&mut riders, rest)));
+            while !entries.is_empty() {
+                let rest = entries.split_off(entries.len().min(BATCHES_MAX));
+                let group = mem::replace(&mut entries, rest);
+                calls.push(answer_all(client, &context, group));
             }
             join_all(calls).await;
         }
-        // The channel closes where the driver was dropped: the batch may have been deducted.
+        // The channel closes where the leader was dropped: the batch may have been deducted.
         reply.await.unwrap_or_else(|_| Err(no_reply()))
     }
 
-    /// Joins those that wait; whoever finds nobody waiting is the driver.
-    fn join(&self, rider: Rider) -> Option<Driver<'_>> {
+    /// Joins those that wait; whoever finds nobody waiting is the leader.
+    fn join(&self, entry: Entry) -> Option<Leader<'_>> {
         let mut waiting = self.lock();
-        waiting.push(rider);
-        (waiting.len() == 1).then(|| Driver(self))
+        waiting.push(entry);
+        (waiting.len() == 1).then(|| Leader(self))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Rider>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Whoever makes the call for all that wait. Dropped before that, it closes their channels: nobody waits in vain.
-struct Driver<'c>(&'c Carpool);
+struct Leader<'c>(&'c SharedDeductions);
 
-impl Driver<'_> {
-    /// Takes all that wait now. Whoever comes later has another driver.
-    fn leave(self) -> Vec<Rider> {
-        let riders = mem::take(&mut *self.0.lock());
+impl Leader<'_> {
+    /// Takes all that wait now. Whoever comes later has another leader.
+    fn take_all(self) -> Vec<Entry> {
+        let entries = mem::take(&mut *self.0.lock());
         mem::forget(self);
-        riders
+        entries
     }
 }
 
-impl Drop for Driver<'_> {
+impl Drop for Leader<'_> {
     fn drop(&mut self) {
         self.0.lock().clear();
     }
 }
 
-async fn drive(
+/// Deducts the batches of `entries` and answers each.
+async fn answer_all(
     client: &InventoryServiceClient<Transport>,
     context: &CallContext,
-    riders: Vec<Rider>,
+    entries: Vec<Entry>,
 ) {
-    let (batches, answers): (Vec<_>, Vec<_>) = riders
+    let (batches, answers): (Vec<_>, Vec<_>) = entries
         .into_iter()
-        .map(|rider| (rider.batch, rider.answer))
+        .map(|entry| (entry.batch, entry.answer))
         .unzip();
     let replies = deduct_all(client, context, batches).await;
     for (answer, reply) in answers.into_iter().zip(replies) {
-        // A rider that went away needs no reply.
+        // A caller that went away needs no reply.
         drop(answer.send(reply));
     }
 }
