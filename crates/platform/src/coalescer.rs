@@ -132,8 +132,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    //! Proves that concurrent callers share one call, that each gets its own keys whatever becomes of the
-    //! shared call, and that none is answered by a call made before it asked.
+    //! Proves that concurrent callers share one call, that each asks for its own keys where the shared call
+    //! comes to nothing, and that none is answered by a call made before it asked.
 
     use futures::FutureExt;
     use futures::future::{join, join_all};

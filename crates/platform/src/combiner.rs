@@ -15,7 +15,7 @@
 //! - a full queue refuses at once, before any work ([`WriteError::Overloaded`]);
 //! - an operation whose deadline has passed is dropped before it is applied ([`WriteError::TooLate`]);
 //! - one operation's fault never fails its neighbours: a batch that the database rejects for good is split,
-//!   and each operation is tried alone;
+//!   and each operation is tried alone (but a panic may leave its whole batch in doubt);
 //! - the writer is a task of its own: an operation whose caller is cancelled takes effect as a whole, or not
 //!   at all.
 

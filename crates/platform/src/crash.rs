@@ -9,8 +9,8 @@
 //!
 //! Points are generic, so a new step gets its own automatically: every unit of work of a database
 //! before and after its commit, by its own name and by those of the operations that a combiner put
-//! into it (`Unit`); every call to another service, to a gateway and to the delay queue, before and
-//! after ([`around`]). Why: `docs/adr/0017-crash-points.md`.
+//! into it (`Unit`); every call to another service or to a gateway, and most to the delay queue,
+//! before and after ([`around`]). Why: `docs/adr/0017-crash-points.md`.
 
 #[cfg(feature = "crash-points")]
 mod armed;

@@ -2,7 +2,7 @@
 //!
 //! Every layer has an error enum of its own that carries data; each answers [`Classify::class`] by an
 //! exhaustive match, so a new variant does not compile until someone has decided what callers hear.
-//! Nobody but this module builds a [`tonic::Status`] for a failed call.
+//! Nobody but this module and [`crate::server`] builds a [`tonic::Status`] for a failed call.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ pub(crate) const ERROR_ID: &str = "x-error-id";
 const DETAILS_LEN_MAX: usize = 3600;
 const TEXT_LEN_MAX: usize = 600;
 
-/// Turns the result of a use case into what goes on the wire, and logs a failure, once.
+/// Turns the result of a use case into what goes on the wire, and logs a failure of this side, once.
 pub fn respond<R: api::Reply>(
     context: &CallContext,
     repeat: Repeat,

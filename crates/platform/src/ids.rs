@@ -1,7 +1,7 @@
 //! Ids that no two replicas hand out twice.
 //!
 //! Replicas reserve blocks of numbers from one counter row and hand them out from memory: no round
-//! trip per id, no reliance on auto-increment. A crash loses the rest of a block: ids have gaps.
+//! trip per id, no reliance on auto-increment. A restart loses the rest of a block: ids have gaps.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::combiner::WriteError;
 use crate::db::{DbError, Tx};
 use crate::deadline::Deadline;
 
-/// Blocks start small, so that a fresh system counts 1, 2, 3 across restarts, and double.
+/// Blocks start small, so that a restart skips few ids, and double.
 const BLOCK_LEN_FIRST: u64 = 16;
 const BLOCK_LEN_MAX: u64 = 8192;
 

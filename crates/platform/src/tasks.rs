@@ -108,7 +108,7 @@ impl Tasks {
         self.draining.clone()
     }
 
-    /// Fires when the last call is answered: workers end now.
+    /// Fires when the drain is over: workers end now.
     pub fn stopping(&self) -> CancellationToken {
         self.stopping.clone()
     }

@@ -1,6 +1,6 @@
 //! Proves, on MariaDB and on Redis: `ssl-ca=FILE` in a URL encrypts the connection to a server of that
-//! private authority; a server of another authority, under another host name, or without TLS is
-//! refused, and so is a file that is none, each by a line that says what is wrong.
+//! private authority; a server of another authority or under another host name is refused, and so are a
+//! MariaDB without TLS and a file without certificates, each by a line that says what is wrong.
 
 use anyhow::{Context, ensure};
 use platform::args;

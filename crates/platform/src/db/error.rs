@@ -9,7 +9,8 @@ pub enum DbError {
     /// The database is out of reach, full or read-only; nothing happened.
     #[error("database unavailable: {0}")]
     Unavailable(String),
-    /// The connection was lost around the commit: it may have happened.
+    /// There is no certain answer to the commit (the connection was lost, the disk failed, the writer
+    /// died): it may have happened.
     #[error("outcome unknown: {0}")]
     OutcomeUnknown(String),
     /// A unique index refused a row; nothing happened.

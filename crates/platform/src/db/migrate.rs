@@ -41,12 +41,12 @@ impl Migration {
 pub enum SchemaState {
     /// There is no database yet.
     Absent,
-    /// All steps are applied.
+    /// All steps are applied, and the row of the barrier is there.
     Current {
         /// How many steps there are.
         steps: usize,
     },
-    /// Steps are missing.
+    /// Steps, or the row of the barrier, are missing.
     Behind {
         /// How many of this release's steps are applied.
         applied: usize,
@@ -78,8 +78,8 @@ const FILL_BARRIER: &str = "INSERT IGNORE INTO commit_barrier (id, passes) VALUE
 const FIND_BARRIER: &str = "SELECT passes FROM commit_barrier WHERE id = 1";
 pub(super) const PASS_BARRIER: &str = "UPDATE commit_barrier SET passes = passes + 1 WHERE id = 1";
 
-/// Applies the missing steps in one transaction, so that of many processes that start at once one does the
-/// work; without `apply`, checks that none is missing. Steps of a newer release are ignored.
+/// Applies the missing steps; of many processes that start at once, one does the work. Without `apply`,
+/// checks that none is missing. Steps of a newer release are ignored.
 pub(super) async fn bring_up(
     database: &Database,
     migrations: &'static [Migration],

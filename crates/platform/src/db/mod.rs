@@ -42,7 +42,7 @@ const KEYED_TRIES_MAX: u32 = 3;
 pub struct DatabaseOptions {
     /// Applies migrations that are missing; otherwise a missing one is an error.
     pub migrate: bool,
-    /// How many connections serve reads.
+    /// How many connections of SQLite serve reads; those of a server have limits of their own.
     pub readers: usize,
 }
 
@@ -94,7 +94,8 @@ enum Server {
 }
 
 impl Database {
-    /// Opens the database, creates its file if that is missing, and brings its schema up to date.
+    /// Opens the database, creates its file if that is missing, and brings its schema up to date or,
+    /// without [`DatabaseOptions::migrate`], checks it.
     ///
     /// # Errors
     /// `Unavailable` where it is out of reach or cannot be trusted, `Corrupt` where its schema is not
@@ -117,7 +118,8 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens an existing database for reading only, whatever its schema: for audits.
+    /// Opens an existing database to be read, whatever its schema: for audits. A SQLite file cannot be
+    /// written through it; on a server it is the user's rights that decide.
     pub fn open_read_only(url: &DatabaseUrl) -> Result<Self, DbError> {
         let server = match url.place() {
             Place::Sqlite(path) => Server::Sqlite(Sqlite::open_read_only(path)?),
@@ -159,7 +161,8 @@ impl Database {
         })
     }
 
-    /// Runs `work` in one write transaction; any error rolls all of it back.
+    /// Runs `work` in one write transaction. An error means that all of it is rolled back, but for
+    /// [`DbError::OutcomeUnknown`].
     ///
     /// Contention is retried, a bounded number of times; so `work` may run more than once, each time
     /// from a clean slate. `name` labels metrics and crash points.

@@ -6,10 +6,10 @@ const WARY_BATCHES: u32 = 64;
 /// A cache of what one writer wrote last, so that its next batch need not read it.
 ///
 /// It proves nothing: its contents may not be committed yet, and others write, too. A decision based on it
-/// must be checked by the database as it is written, by compare-and-set: a key must be new, or a row
-/// unchanged. The row is compared as a whole, not by its version, which is reused after a rollback. If that
-/// check or anything else fails, all is forgotten, and the next batches read what they touch: so replicas
-/// that write the same rows conflict now and then, and not at every step.
+/// must be checked by the database as it is written, by compare-and-set: a key must be new, or all that was
+/// decided on must still be in the row. Its version alone does not prove that: it is reused after a rollback.
+/// If that check or anything else fails, all is forgotten, and the next batches read what they touch: so
+/// replicas that write the same rows conflict now and then, and not at every step.
 #[derive(Debug, Default)]
 pub struct Remembered<M>(Mutex<Inner<M>>);
 

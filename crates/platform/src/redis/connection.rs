@@ -28,10 +28,10 @@ const PROBE_KEY: &str = "bookstore:{probe}";
 
 /// A Redis server, over one connection that all calls share and that reconnects by itself.
 ///
-/// No call waits longer than 300 ms. After a failure every call fails at once with [`RedisError::Resting`]
-/// until a new connection was made in the background and a write on it succeeded. An outage is logged when it
-/// begins and when it ends; each failed call is counted in `bookstore_redis_failures_total`;
-/// `bookstore_redis_up` is 1 or 0.
+/// No call waits longer than 300 ms. After [`RedisError::Lost`] every call fails at once with
+/// [`RedisError::Resting`] until a new connection was made in the background and a write on it succeeded. An
+/// outage is logged when it begins and when it ends; each failed call is counted in
+/// `bookstore_redis_failures_total`; `bookstore_redis_up` is 1 or 0.
 #[derive(Clone)]
 pub struct Redis {
     shared: Arc<Shared>,

@@ -69,8 +69,9 @@ impl http_body::Body for ArrivalLimited {
 
 /// How many bytes of a service's answers may wait to be read.
 const UNREAD_BYTES_MAX: usize = 256 * 1024 * 1024;
-/// An answer up to this length is always sent: those of writes, whose effect cannot be undone, are all
-/// shorter, and the permits bound how many there are.
+/// An answer up to this length is always sent: those of writes, whose effect cannot be undone, are shorter,
+/// and the permits bound how many there are. Only that of a large `DeductBatches` is not; its callers ask again
+/// under their keys.
 const SMALL: usize = 64 * 1024;
 
 /// The message of the status that replaces an answer for which there is no room.

@@ -30,7 +30,7 @@ use incoming::incoming;
 use methods::Methods;
 use shell::Shell;
 
-/// The largest request, in bytes: the largest legal one is a book with its description.
+/// The largest request, in bytes. The largest legal one, a full `DeductBatches`, has less than a quarter of that.
 pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 /// How long running calls may take to finish once a drain began.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -129,7 +129,7 @@ impl RunningService {
         }
     }
 
-    /// Ends workers, waits for sagas, closes the store. Call it once no more calls come in.
+    /// Ends workers, waits for sagas (10 s at most), closes the store. Call it once no more calls come in.
     pub async fn stop(self) {
         if !self.tasks.stop(STOP_LIMIT).await {
             tracing::warn!(service = self.name, "work was still running at the stop");

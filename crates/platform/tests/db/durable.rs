@@ -1,4 +1,4 @@
-//! What a transaction answers rests on the disk, also where it only read.
+//! A write transaction that wrote nothing passes the barrier, so that what it answers rests on the disk.
 
 use platform::args;
 use platform::db::{Database, Matches};

@@ -1,4 +1,5 @@
-//! What one crowd of readers may take from everybody else.
+//! What one crowd of readers may take from everybody else, and for how long MariaDB is told to let a
+//! statement run.
 
 use futures::future::join_all;
 use platform::args;
@@ -53,7 +54,7 @@ async fn lists_leave_room_for_those_who_look_for_single_rows() {
 }
 
 #[tokio::test]
-async fn a_statement_that_nobody_waits_for_any_more_is_stopped_by_the_server() {
+async fn every_session_but_an_audits_limits_the_time_of_its_statements() {
     let Some((_server, database)) = private().await else {
         return;
     };

@@ -1,6 +1,7 @@
 //! Proves, on SQLite and on a MySQL-protocol server alike: values come back as they went in; a unit of
 //! work happens whole or not at all, whoever is cancelled; others who write at the same time make it
-//! wait and never make it fail; migrations are applied once by however many start at once; what a unit answers is durable.
+//! wait and never make it fail; migrations are applied once by however many start at once. What a server
+//! adds is in `durable.rs`, `limits.rs`, `socket.rs` and `turns.rs`.
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 

@@ -206,7 +206,7 @@ async fn a_crowd_of_readers_holds_up_no_writer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_server_frees_what_a_client_that_went_silent_holds() {
+async fn every_session_is_told_to_end_when_its_client_goes_silent() {
     let Some(server) = mysql().await.unwrap() else {
         return;
     };

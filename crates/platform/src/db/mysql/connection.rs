@@ -8,7 +8,7 @@ use crate::db::migrate::PASS_BARRIER;
 use crate::db::{Access, DbError, Insert, Lookup, Matches, Row, Update, Value};
 use crate::turn::Turn;
 
-/// Buffered statements are sent once their text has this many bytes: servers take 16 MiB by default, older ones 4.
+/// Buffered statements are sent once their text has this many bytes: MariaDB takes 16 MiB by default, MySQL 64.
 const TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Lifts the limit that a session has on the time of its statements (`SETUP`).
 const LIFT_LIMIT: &str =

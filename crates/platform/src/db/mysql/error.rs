@@ -6,7 +6,7 @@ use super::text::OUT_OF_RANGE;
 use crate::db::DbError;
 use crate::tls;
 
-/// What an error means for a transaction whose commit was not sent yet: nothing has happened.
+/// What an error means for a transaction whose commit was not reached: nothing has happened.
 pub(super) fn before_commit(error: Error) -> DbError {
     let server = match error {
         Error::Server(server) => server,

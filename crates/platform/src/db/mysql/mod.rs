@@ -31,9 +31,10 @@ const TRIES_MAX: u32 = 5;
 const BACKOFF_FIRST: Duration = Duration::from_millis(5);
 /// How long a connection may take to come.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
-/// How long a unit of work may take, commit included; longer means that the server hangs.
+/// How long a unit of work may take up to its commit, and how long the commit; longer means that the server
+/// hangs.
 const WORK_LIMIT: Duration = Duration::from_secs(10);
-/// How long a step of the schema, or an audit of whole tables, may take.
+/// How long all steps of a schema together, or one read of an audit, may take.
 const LONG_LIMIT: Duration = Duration::from_hours(1);
 /// How many connections a service uses at the most.
 const CONNECTIONS_MAX: usize = 16;
@@ -50,7 +51,8 @@ const IDLE_CHECK_EVERY: Duration = Duration::from_secs(1);
 /// What every connection is told first. Strictness and isolation are ours to choose, not the
 /// server's; a wait for a row ends before callers have gone. A replica that loses its power or is frozen in
 /// the midst of a transaction says nothing any more: `wait_timeout` frees the rows that it holds. What nobody waits for
-/// any more after [`WORK_LIMIT`], the server stops too; MariaDB and MySQL have a comment each that the other one skips.
+/// any more after [`WORK_LIMIT`], the server stops too (MySQL only queries); MariaDB and MySQL have a comment each that
+/// the other one skips.
 const SETUP: [&str; 3] = [
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', \
      time_zone = '+00:00', autocommit = 1, innodb_lock_wait_timeout = 2, \

@@ -203,7 +203,7 @@ fn work_off(jobs: &Mutex<mpsc::Receiver<Job>>, mut tx: Tx) {
 
 #[cfg(test)]
 mod tests {
-    //! Proves that reading changes no byte, whatever state the files are in.
+    //! Proves that reading changes no byte of a database and its WAL, whatever state they are in.
 
     use std::collections::BTreeMap;
     use std::fs;
