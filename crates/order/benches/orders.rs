@@ -1,5 +1,5 @@
-//! What it costs to write orders down and to confirm them, in two batches as the saga does: by the rules
-//! alone (the model), on SQLite, and on MariaDB where it is installed.
+//! What it costs to write orders down and to confirm them, in two batches as the saga of an order with a key
+//! does: by the rules alone (the model), on SQLite, and on MariaDB where it is installed.
 
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 

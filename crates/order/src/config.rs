@@ -55,7 +55,8 @@ pub struct Timing {
     pub payment_timeout: Duration,
     /// How long a CREATING order, or an intent, is leased to its creator; then recovery calls the creation off.
     pub creation_lease: Duration,
-    /// How long a saga retries a step whose outcome is unknown before the creation is called off.
+    /// How long a saga asks again for stock whose deduction is in doubt, before it calls the
+    /// creation off.
     pub settle_limit: Duration,
     /// How long after a book was short its balance is still read before an order of it asks for
     /// stock.

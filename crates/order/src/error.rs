@@ -53,7 +53,7 @@ pub(crate) enum OrderError {
     /// Another creation under the same key is still under way; nothing happened for this one.
     #[error("the key's first request is still under way")]
     StillCreating,
-    /// It may have taken effect; whoever asks again learns whether it did.
+    /// It may have taken effect; where a repeat is safe, it tells whether it did.
     #[error("the outcome is not known")]
     OutcomeUnknown(#[source] Option<Unanswered>),
     /// A write failed, or its outcome is unknown; its own class says which.

@@ -92,7 +92,7 @@ pub struct Parts {
 /// Starts the service: its database, its delay queue, its workers, its server.
 ///
 /// # Errors
-/// A configuration that cannot be used, or a database that cannot be reached.
+/// A configuration that cannot be used, or a database or Redis server that cannot be reached.
 pub async fn start(
     config: Config,
     deps: ServiceDeps,

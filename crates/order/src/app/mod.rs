@@ -43,7 +43,7 @@ pub(crate) use run_tasks::TaskRunner;
 
 /// What is reserved of a caller's deadline, so that there is time left to answer.
 const FAREWELL: Duration = Duration::from_millis(200);
-/// How long work that no caller waits for may wait for its turn at the writer.
+/// How long a write that does not end with its caller's deadline may wait for its turn at the writer.
 pub(crate) const BACKGROUND_LIMIT: Duration = Duration::from_secs(5);
 
 /// What twins, concurrent duplicates of one request, have in common: user, key and parameters.

@@ -20,7 +20,7 @@ impl App {
         self.intents.retire_stale().await;
     }
 
-    /// One round of recovery: settles every intent whose lease ran out.
+    /// One round of recovery: settles intents whose lease ran out, [`INTENTS_MAX`] at most.
     pub(crate) async fn recover_intents(&self) {
         // This replica's own first, as the clock may have been set: closing it needs no call to inventory.
         self.retire_intents().await;

@@ -1,7 +1,7 @@
 //! What this service needs of the other three: a small trait each, and its gRPC implementation.
 //!
-//! The result of a call is one of three, in its type: done, definitely refused, or unknown. Only an
-//! unknown one may be asked again as it is, and nothing here ever turns it into one of the others.
+//! The result of a call that changes something is one of three, in its type: done, definitely
+//! refused, or unknown; and nothing here ever turns an unknown one into one of the others.
 
 mod catalog;
 mod inventory;

@@ -23,7 +23,7 @@ type Reply = Result<BatchDeductStockResponse, CallError>;
 
 /// The batches that wait for a call. The first to wait (the leader) makes the call for all that
 /// join (the followers). A batch that is alone goes by `BatchDeductStock`, and so does each where
-/// inventory does not know the shared call.
+/// inventory refuses the shared call or does not know it.
 ///
 /// A call without an answer leaves all of its batches in doubt. So a batch joins only if its
 /// deadline is at least as far away as the longest that a call may take: none is in doubt because

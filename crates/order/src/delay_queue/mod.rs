@@ -25,7 +25,7 @@ pub use redis::RedisQueue;
 #[error("the delay queue is out of reach: {0}")]
 pub struct QueueError(pub String);
 
-/// Deadlines by order. Every operation is idempotent.
+/// Deadlines by order. Scheduling and removing are idempotent.
 #[async_trait]
 pub trait DelayQueue: Send + Sync + 'static {
     /// Puts orders in, or moves their deadlines.

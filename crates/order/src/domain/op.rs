@@ -270,7 +270,8 @@ impl Op {
         }
     }
 
-    /// Adds the keys of every row that the operation reads or writes.
+    /// Adds the keys of the rows that the operation needs loaded: all that it reads or writes, but for
+    /// new ones.
     pub fn touch(&self, touched: &mut Touched) {
         match self {
             Self::Insert(new) => {

@@ -1,7 +1,7 @@
 use super::{Order, Task};
 
-/// What came of an operation. A refusal is an outcome like any other: it changes nothing and fails
-/// nobody else in the batch.
+/// What came of an operation. A refusal is an outcome like any other: it fails nobody else in the
+/// batch, and changes nothing, except for money that cannot pay its order ([`super::Op::Pay`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Of [`super::Op::Insert`].
@@ -10,7 +10,8 @@ pub enum Outcome {
     Move(Option<Box<Moved>>),
     /// Of [`super::Op::Follow`].
     Follow(Followed),
-    /// Of [`super::Op::Task`]: the task as it is now; `None` where it is gone or somebody else's.
+    /// Of [`super::Op::Task`]: the task as it is now (as it was, where it is done); `None` where the
+    /// step does not apply to it.
     Task(Option<Box<Task>>),
     /// Of [`super::Op::Lease`]: whether the asker holds it now.
     Lease(bool),

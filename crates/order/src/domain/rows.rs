@@ -191,7 +191,7 @@ impl Rows {
         self.stored_cursor = self.cursor;
     }
 
-    /// Records `task` unless the order has, or had in this batch, one of its kind.
+    /// Records `task` unless the order has one of its kind.
     pub(super) fn record_task(&mut self, task: Task, recorded: &mut Vec<Task>) {
         if self.tasks.get(&task.key).is_none() {
             self.tasks.put(task.key, task.clone());

@@ -99,7 +99,8 @@ pub trait Store: Send + Sync + 'static {
     /// Intents whose lease ended at or before `until`, by ascending id, `limit` at most.
     async fn due_intents(&self, until: UnixMillis, limit: u32) -> Result<Vec<Intent>, DbError>;
 
-    /// The ids of `intent` that have a row; final once recovery has taken the intent over.
+    /// The ids of `intent` that have a row. Once recovery has taken the intent over, no other id
+    /// becomes an order.
     async fn written_under(&self, intent: Intent) -> Result<BTreeSet<OrderId>, DbError>;
 
     /// Tasks of these kinds that are due at or before `now` and not parked, soonest first, `limit` at most.
@@ -110,7 +111,7 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<Task>, DbError>;
 
-    /// Parked tasks, oldest order first, `limit` at most.
+    /// Parked tasks, by ascending order id, `limit` at most.
     async fn parked_tasks(&self, limit: u32) -> Result<Vec<Task>, DbError>;
 
     /// The transitions of one order, in the order they happened.

@@ -13,7 +13,8 @@ use crate::domain::{
     Followed, Inserted, IntentStep, Moved, NewOrder, Op, Outcome, Task, TaskKey, TaskStep,
 };
 
-/// The one way to write: operations of all callers, combined into few transactions.
+/// How a service writes: operations of all callers, combined into few transactions. Only ids are
+/// reserved beside it.
 #[derive(Clone)]
 pub struct Writer {
     combiner: Combiner<Op, Outcome>,
@@ -54,7 +55,7 @@ impl Writer {
         }
     }
 
-    /// Moves a task; `None` where it is gone or somebody else's.
+    /// Moves a task; `None` where the step does not apply to it, as where it is gone or somebody else's.
     pub async fn move_task(
         &self,
         key: TaskKey,

@@ -23,8 +23,8 @@ pub(super) enum Hold {
 }
 
 impl App {
-    /// Asks for the stock until there is an answer; under one key, so a retry deducts nothing
-    /// twice.
+    /// Asks for the stock until there is an answer or no time is left; under one key, so a retry
+    /// deducts nothing twice.
     #[tracing::instrument(level = "debug", skip_all)]
     pub(super) async fn hold_stock(
         &self,

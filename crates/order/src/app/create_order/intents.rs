@@ -2,8 +2,9 @@
 //!
 //! One intent covers many ids, so each creation pays only a share of the commit that makes it safe.
 //! An id is handed out only in the first half of its intent's lease: the saga, which takes half a
-//! lease, then normally ends before recovery begins. An intent is closed when it is used up or
-//! stale and all its ids are settled; one with an id that could not be settled is left to recovery.
+//! lease, then normally ends before recovery begins. (The first id goes to its opener even later.)
+//! An intent is closed when it is used up or stale and all its ids are settled; one with an id that
+//! could not be settled is left to recovery.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -221,8 +222,8 @@ struct Open {
 }
 
 impl State {
-    /// How many ids the next intent has: twice as many if the last one's were used up while it was
-    /// fresh, else half; so orders that come one by one leave few gaps in the ids.
+    /// How many ids the next intent has: twice as many if the last one's were used up and it would
+    /// still be fresh, else half; so orders that come one by one leave few gaps in the ids.
     fn next_len(&self) -> u64 {
         let used_up_before = self.used_up_before;
         let in_time = used_up_before.is_some_and(|fresh_until| !fresh_until.has_passed());

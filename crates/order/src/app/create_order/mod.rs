@@ -294,7 +294,7 @@ impl App {
         }
     }
 
-    /// Bounds the saga: it ends in time to answer its caller and well before recovery may take over.
+    /// Bounds the saga: as a rule it ends in time to answer its caller and before recovery may take over.
     fn saga_context(&self, context: &CallContext) -> CallContext {
         let own = Deadline::after(self.timing.creation_lease / 2);
         CallContext {
@@ -305,7 +305,7 @@ impl App {
 }
 
 /// The error of a write before stock is asked for. Even if it did happen there is no order: a row
-/// is CREATING and nobody will confirm it, an intent's ids are not used, and recovery removes both;
+/// is CREATING and nobody will confirm it, an intent's ids are not used, and recovery settles both;
 /// reserved ids are lost.
 fn not_written(error: WriteError) -> OrderError {
     match error.class() {

@@ -14,10 +14,11 @@ mod tests;
 use super::{Op, Outcome, Rows};
 
 impl Rows {
-    /// Decides `op` and changes the rows accordingly; a refusal changes nothing.
+    /// Decides `op` and changes the rows accordingly; a refusal changes nothing, but money that
+    /// cannot pay its order is recorded and sent back.
     ///
     /// Shape: every row that [`Op::touch`] names is loaded. Idempotent: yes, every operation; a
-    /// repeat says so in its outcome.
+    /// repeat changes nothing.
     pub fn apply(&mut self, op: &Op) -> Outcome {
         match op {
             Op::Insert(new) => Outcome::Insert(self.insert(new)),

@@ -5,8 +5,8 @@ use types::{OrderId, OrderStatus};
 use crate::domain::{CancelCause, Moved, Order, PaymentRef, Receipt, Rows, Stage, Stamp, Verdict};
 
 impl Rows {
-    /// PENDING and the right amount: PAID. Anything else that is not a repeat: the money goes
-    /// back, and a PENDING order under a wrong amount is called off.
+    /// PENDING and the right amount: PAID. An order that has been paid stays as it is. Otherwise the
+    /// money goes back, and a PENDING order is called off.
     pub(super) fn pay(&mut self, id: OrderId, receipt: &Receipt, stamp: Stamp) -> Option<Moved> {
         let order = self.orders.get(&id)?;
         let right = order.total == receipt.amount;

@@ -4,8 +4,8 @@ use crate::domain::task::kept_error;
 use crate::domain::{REFUSALS_MAX, Rows, Task, TaskKey, TaskStep};
 
 impl Rows {
-    /// The task as it is after the step (as it was, where it is done); `None` where it is gone, or
-    /// held by somebody else.
+    /// The task as it is after the step (as it was, where it is done); `None` where it is gone, held
+    /// by somebody else, parked, or to be resumed and not parked.
     pub(super) fn move_task(&mut self, key: TaskKey, step: &TaskStep) -> Option<Task> {
         let task = self.tasks.get(&key)?;
         match step {

@@ -2,10 +2,10 @@
 //!
 //! A batch is one transaction: load what its operations touch, let the rules decide, save what
 //! changed. What is read is locked in one order everywhere: intents, then orders, each by ascending
-//! id, then tasks, leases and the cursor; so no two batches deadlock. What is remembered
-//! (`remembered.rs`), intents and creations, is locked when it is written, after those. Only
-//! recovery and the feed may touch these rows too: where that ends in a deadlock, the server aborts
-//! one of the two, which is retried.
+//! id, then tasks, leases and the cursor; so no two batches deadlock over it. What is remembered
+//! (`remembered.rs`), intents and creations, is locked when it is written, after those, and so are
+//! the keys of new orders. Only recovery, the feed, and twins on other replicas may touch these too:
+//! where that ends in a deadlock, the server aborts one of the two, which is retried.
 
 mod feed_cursors;
 mod history;

@@ -56,7 +56,7 @@ const SELECT_AFTER: &str = concat!(
 );
 
 /// The compare-and-set of a transition that changes neither payment, refund nor cancellation. It
-/// leaves their columns alone, which others may have written since the row was read.
+/// leaves their columns alone: where the row is remembered and not read, others may have written them.
 const MOVE: Update = Update {
     table: "orders",
     set: &["status", "updated_at", "expire_at"],
