@@ -114,7 +114,7 @@ async fn money_of_another_amount_is_found_out_and_goes_back() -> anyhow::Result<
 }
 
 #[tokio::test]
-async fn a_charge_refused_while_another_came_through_finds_the_order_paid() -> anyhow::Result<()> {
+async fn an_order_that_was_paid_directly_is_found_paid() -> anyhow::Result<()> {
     let shop = deaf_shop().await?;
     let created = shop.create_one().await;
     shop.world.payment.pay_directly(created.order_id, TOTAL);

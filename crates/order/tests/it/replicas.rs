@@ -1,5 +1,5 @@
-//! Proves that replicas on one database share the work: ids never collide, lists go by time, keys make one
-//! order, a storm leaves orders and stock in agreement, and a restart loses nothing.
+//! Proves that replicas on one database share the work: numbers never collide, lists go by time, a key makes one
+//! order; and of one replica, that many buyers get exactly what there is and that a restart loses nothing.
 
 use std::time::Duration;
 

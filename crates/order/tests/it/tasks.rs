@@ -1,5 +1,6 @@
 //! Proves that what a transition asks of another service is done: at least once, counted once,
-//! whatever fails on the way; and that what cannot be done is parked, shown, and can be woken.
+//! whatever fails on the way; and that what cannot be done is parked and delays nobody. (How it is
+//! woken: `audit.rs`.)
 
 use std::time::Duration;
 

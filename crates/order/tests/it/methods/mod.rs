@@ -1,5 +1,5 @@
-//! Proves each method as its callers meet it: its success, each code it can answer, in both
-//! languages, what it calls a bad request, and what a repeat hears.
+//! Proves each method as its callers meet it: its success, its refusals, what it calls a bad
+//! request, and what a repeat hears. (Refusals of inventory and payment: `saga/steps.rs`, `pay.rs`.)
 
 mod create;
 mod others;

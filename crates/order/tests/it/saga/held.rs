@@ -145,7 +145,7 @@ async fn one_id_that_is_not_answered_for_holds_up_no_other() -> anyhow::Result<(
 }
 
 #[tokio::test]
-async fn an_inventory_that_hangs_is_asked_for_no_more_than_a_few() -> anyhow::Result<()> {
+async fn an_inventory_that_is_away_is_asked_for_no_more_than_a_few() -> anyhow::Result<()> {
     let world = World::new().await?;
     let intent = leave_intent(&world, 80).await;
     world.inventory.releases.always(Act::LoseRequest);

@@ -1,5 +1,5 @@
 //! Proves that every kind of store keeps orders as the rules say: one suite for all of them, and
-//! random batches on two side by side.
+//! random batches on the model and the SQL stores side by side.
 
 mod build;
 mod side_by_side;
@@ -100,7 +100,7 @@ async fn replicas_on_one_database_never_make_two_orders_of_one_key() -> anyhow::
 
 /// Whoever repeats a request is told of the order, whichever replica made it.
 #[tokio::test]
-async fn an_order_that_a_repeat_is_told_of_is_durable() -> anyhow::Result<()> {
+async fn a_repeat_passes_the_barrier_before_it_is_told_of_an_order() -> anyhow::Result<()> {
     let Some(home) = TestDatabase::mysql().await? else {
         return Ok(());
     };

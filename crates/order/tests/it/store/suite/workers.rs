@@ -179,7 +179,7 @@ pub(in crate::store) async fn health_counts_what_is_late(store: Arc<dyn Store>) 
     Ok(())
 }
 
-/// Replicas write the same keys at once: of each key there is one order, and all hear of it.
+/// Replicas write the same keys at once: of each key there is one order.
 pub(in crate::store) async fn race_for_keys(replicas: &[Arc<dyn Store>; 2]) -> Checked {
     for round in 0..50_u64 {
         let asked = request(1, &format!("k{round}"), 1);
