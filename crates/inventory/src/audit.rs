@@ -1,4 +1,4 @@
-//! Reads for an auditor: everything that must be true of stock, checked from the rows alone.
+//! Reads for an auditor: what must be true of stock, checked from the rows alone.
 //!
 //! Start at [`read`]. What only this service can know (balances equal the ledger, copies are
 //! conserved, the ledger is a chain, holds add up) is judged here; what needs another service's
@@ -80,7 +80,7 @@ pub enum Problem {
     ChainBroken {
         /// The book.
         book: BookId,
-        /// The first entry that is wrong.
+        /// The entry that does not follow.
         version: i64,
     },
     /// What `inventory_keys` says of a hold is not what its entries add up to.

@@ -5,7 +5,7 @@
 //! Never does: call another service; know what an order is (a hold has a key and a reference, and
 //! that is all); write outside the combiner.
 //!
-//! What always holds, and is checked by [`audit`]:
+//! What always holds; [`audit`] checks balances, ledger and holds against each other:
 //! - neither count of a book is negative, and everything ever restocked is free, reserved or
 //!   committed;
 //! - the balance of a book is the sum of its ledger, which is only ever appended to;

@@ -218,7 +218,8 @@ pub enum Answer {
     Lines(Vec<Line>),
 }
 
-/// Why an operation was not done. It left nothing behind: its key may still succeed.
+/// Why an operation was not done. It left nothing behind: unless its key was used before or fenced, the
+/// key may still succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The key was used before, by another method or with other parameters.

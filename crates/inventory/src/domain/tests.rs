@@ -395,8 +395,8 @@ fn all_methods_share_one_namespace_of_keys() {
                 story.push((second, CONFLICT));
             }
         }
-        let settles = used == 0 || used == 2;
-        if settles {
+        let opens_no_hold = used == 0 || used == 2;
+        if opens_no_hold {
             story.extend([(batch_release("k"), CONFLICT), (commit("k"), CONFLICT)]);
         }
         tell(story);

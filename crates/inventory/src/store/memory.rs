@@ -64,7 +64,7 @@ impl MemoryStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The rules do not panic; were one to, each operation is still whole or absent.
+        // The rules do not panic, so no operation is left half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -25,7 +25,7 @@ pub trait Store: Send + Sync + 'static {
     /// Applies the operations one after another in one transaction; returns one decision each, in order.
     ///
     /// Shape: any mix of operations, including several on one key or one book. Idempotent: as far
-    /// as each operation is, by its key. Locks: keys, then balances, each ascending.
+    /// as each operation is, by its key.
     /// # Errors
     /// Nothing of the batch was applied, except that [`DbError::OutcomeUnknown`] leaves this open.
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Decision>, DbError>;
@@ -37,8 +37,8 @@ pub trait Store: Send + Sync + 'static {
     /// of them, once only those up to the id `settled_to`.
     async fn read_sums(&self, known: LedgerSums, settled_to: i64) -> Result<Sums, DbError>;
 
-    /// Checks everything that must be true of the rows, on one snapshot. Costs a pass over the
-    /// whole ledger.
+    /// Checks balances, ledger and holds against each other, on one snapshot. Costs a few passes over
+    /// the whole ledger.
     async fn read_audit(&self) -> Result<Audit, DbError>;
 
     /// Closes the store; nothing is read or written afterwards.

@@ -1,5 +1,5 @@
-//! Proves that the audit sees: each kind of damage, done to the rows behind the service's back,
-//! is found and named.
+//! Proves that the audit finds and names damage that was done to the rows behind the service's back:
+//! one kind in each test.
 
 use inventory::audit::{self, Problem};
 use inventory::domain::Op;

@@ -1,4 +1,5 @@
-//! Proves what each method promises: its success, each code it can answer, in both languages.
+//! Proves what each method but `DeductBatches` promises: its success, each code it can answer, in both
+//! languages.
 
 use api::Reply;
 use api::inventory::v1 as wire;

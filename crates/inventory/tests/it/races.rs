@@ -202,7 +202,7 @@ async fn callers_that_hang_up_leave_whole_effects_or_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drain_finishes_what_was_accepted() {
+async fn a_drain_loses_nothing_that_was_acknowledged() {
     let service = TestService::start().await;
     service.restock(1, 1000).await;
     let calls = (0..100_u64).map(|n| {

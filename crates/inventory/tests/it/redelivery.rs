@@ -1,5 +1,5 @@
-//! Proves that every method that changes something, sent twice at once, and again after all that
-//! came later and a restart, changes once and answers the same.
+//! Proves that every kind of change, sent twice at once, and again after all that came later and a
+//! restart, happens once and answers the same; a deduction that was released meanwhile is refused.
 
 use api::inventory::v1 as wire;
 

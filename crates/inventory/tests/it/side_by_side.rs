@@ -52,7 +52,8 @@ fn entry_of(row: &Row) -> Result<Entry, DbError> {
     })
 }
 
-/// A row of `inventory_keys`, column by column; of a batch the ledger has the lines.
+/// A row of `inventory_keys`, column by column, except `held_lines`: the audit compares an open batch's
+/// lines with the ledger.
 #[derive(Debug, PartialEq, Eq)]
 struct StoredKey {
     key: Vec<u8>,
@@ -166,7 +167,7 @@ async fn run_side_by_side(homes: &[TestDatabase], batches: Vec<Vec<Op>>) {
 }
 
 async fn compare(model: &MemoryStore, sql: &SqlStore, database: &Database, known: LedgerSums) {
-    // The last was never stocked, and the order of asking is not that of the rows.
+    // Book 9 was never stocked, and the order of asking is not that of the rows.
     let books = [book(3), book(1), book(9), book(2)];
     let sorted = |mut stocks: Vec<Stock>| {
         stocks.sort_by_key(|stock| stock.book);

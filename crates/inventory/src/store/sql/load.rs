@@ -1,5 +1,6 @@
-//! Reads and locks what a batch can touch: keys first, then balances, each ascending, so that two
-//! replicas never deadlock.
+//! Reads and locks what a batch can touch: keys first, ascending, then the open holds that its releases
+//! reach, then balances, ascending. So two replicas rarely deadlock; if they do, the server aborts one,
+//! which is tried again.
 
 use std::collections::{BTreeMap, BTreeSet};
 

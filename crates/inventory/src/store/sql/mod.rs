@@ -1,8 +1,9 @@
 //! Stock in a database: one SQL text, by table, for every server that [`platform::db`] speaks to.
 //!
-//! A batch costs one reading and one writing statement per table: `load.rs` reads every row the
-//! batch can touch, the rules run over them in memory, `save.rs` writes what they changed.
-//! Deductions of books that this replica wrote last need no read: `remembered.rs`.
+//! A batch costs a few statements per table, not a few per operation (a `ReleaseStock` needs one of its
+//! own): `load.rs` reads every row the batch can touch, the rules run over them in memory, `save.rs`
+//! writes what they changed. Deductions of books whose balances this replica remembers need no read:
+//! `remembered.rs`.
 
 mod audit;
 mod held_lines;

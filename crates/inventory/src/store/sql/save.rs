@@ -11,20 +11,20 @@ pub(super) async fn save_changes(tx: &mut Tx, rows: &mut Rows) -> Result<Vec<Sto
     // Keys go first: another replica may have inserted the same ones, and then the lost race costs
     // only one statement.
     let mut born = Vec::new();
-    let mut ended = Vec::new();
+    let mut altered = Vec::new();
     for (key, change) in &changes.keys {
         match (change, rows.key(key)) {
             (Change::Born, Some(row)) => born.push((key, row)),
             (Change::Altered, Some(row)) => {
                 if let KeyUse::Hold(hold) = &row.used {
-                    ended.push((key, hold));
+                    altered.push((key, hold));
                 }
             }
             (_, None) => {}
         }
     }
     keys::insert_keys(tx, born).await?;
-    keys::update_holds(tx, ended).await?;
+    keys::update_holds(tx, altered).await?;
     let mut first = Vec::new();
     let mut moved = Vec::new();
     for (book, before) in &changes.stocks {
