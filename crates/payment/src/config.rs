@@ -44,7 +44,7 @@ impl GatewayKind {
 }
 
 impl Config {
-    /// Checks what only several values together can get wrong.
+    /// Checks what reading the values one by one does not.
     ///
     /// # Errors
     /// The first mistake, naming the key.

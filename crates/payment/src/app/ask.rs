@@ -128,7 +128,7 @@ impl Payments {
         }
         match settled {
             Settled::Moved(record) => {
-                self.feed_bell.notify_waiters();
+                self.feed_grown.notify_waiters();
                 count_settled(record.attempt.state);
                 Some(record)
             }
@@ -137,7 +137,7 @@ impl Payments {
         }
     }
 
-    /// Submits a settlement, and retries transient failures as long as the lease lasts.
+    /// Submits a settlement, and retries transient failures for as long as a lease lasts.
     async fn write_persistently(&self, op: &Op) -> Result<Settled, WriteError> {
         let deadline = Deadline::after(self.timetable.lease());
         loop {

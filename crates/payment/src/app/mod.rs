@@ -47,8 +47,8 @@ pub(crate) struct Payments {
     tasks: Tasks,
     /// The attempts that this process is asking a gateway about.
     flights: Flights,
-    /// Rung whenever this process appends to the feed.
-    feed_bell: Notify,
+    /// Notified whenever this process has settled something, which appends to the feed as a rule.
+    feed_grown: Notify,
     /// Bounds how many leftovers are asked about at once.
     leftovers: Arc<Semaphore>,
 }
@@ -74,7 +74,7 @@ impl Payments {
             clock,
             tasks,
             flights: Flights::default(),
-            feed_bell: Notify::new(),
+            feed_grown: Notify::new(),
             leftovers: Arc::new(Semaphore::new(LEFTOVERS_AT_ONCE)),
         });
         payments.start_workers();

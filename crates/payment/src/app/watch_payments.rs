@@ -47,7 +47,7 @@ impl Payments {
 struct FeedReader {
     payments: Arc<Payments>,
     after: u64,
-    /// Whether the last page reached the end of the feed.
+    /// Whether the last page was not full, as at the end of the feed.
     at_end: bool,
     failed: bool,
 }
@@ -62,11 +62,11 @@ impl FeedReader {
             draining.run_until_cancelled(gather).await;
         }
         while !self.failed && !draining.is_cancelled() {
-            // Created before reading, so that a bell rung from here on ends the wait below.
-            let rung = payments.feed_bell.notified();
+            // Created before reading, so that an event appended from here on ends the wait below.
+            let grown = payments.feed_grown.notified();
             match self.read_page().await {
                 Ok(page) if page.is_empty() => {
-                    draining.run_until_cancelled(wait(rung)).await;
+                    draining.run_until_cancelled(wait(grown)).await;
                 }
                 Ok(page) => return Some(Ok(page)),
                 Err(error) => {
@@ -96,12 +96,12 @@ impl FeedReader {
     }
 }
 
-/// Waits until there may be more to read: until the bell rings, or it is time to look for other
+/// Waits until there may be more to read: until this process appends, or it is time to look for other
 /// processes' events.
-async fn wait(rung: Notified<'_>) {
+async fn wait(grown: Notified<'_>) {
     tokio::select! {
         biased;
-        () = rung => {}
+        () = grown => {}
         () = platform::clock::pause(POLL_EVERY) => {}
     }
 }

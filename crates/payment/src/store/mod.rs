@@ -1,7 +1,7 @@
 //! Where payments are kept: a repository of whole units of work.
 //!
-//! Writing is [`Store::apply`] alone, and only the combiner calls it; everything else reads. The
-//! rules are in `domain`, the same for every store.
+//! Payments and the feed are written by [`Store::apply`] alone, and only the combiner calls it. The rules
+//! are in `domain`, the same for every store.
 
 mod memory;
 mod records_by_order;
@@ -26,8 +26,8 @@ pub use sql::SqlStore;
 /// As an [`IdSource`] it hands out the serials of attempts, each once, to all replicas together.
 #[async_trait]
 pub trait Store: IdSource {
-    /// Applies a batch in its order and in one transaction: all of it, or, on an error, nothing.
-    /// Returns one outcome per operation.
+    /// Applies a batch in its order and in one transaction: all of it, or, on an error, nothing;
+    /// [`DbError::OutcomeUnknown`] leaves open which. Returns one outcome per operation.
     async fn apply(&self, batch: Batch<Op>) -> Result<Vec<Outcome>, DbError>;
 
     /// The records of these orders, which are distinct; those that nobody ever tried to pay are left out.

@@ -1,5 +1,5 @@
-//! Proves that the auditor finds nothing wrong with what the service writes, and finds whatever
-//! somebody else broke.
+//! Proves that the auditor finds nothing wrong with what the service writes, and that each of its rules
+//! finds what breaks it.
 
 use std::sync::Arc;
 

@@ -207,7 +207,7 @@ async fn two_replicas_charge_once_and_both_hear_of_it() {
 
 #[tokio::test]
 async fn a_charge_that_never_answers_is_settled_by_asking() {
-    // The gateway charged but the answer is lost; it refused but nobody heard; it never heard.
+    // The gateway charged, but its answer is lost; it never heard of the charge.
     for (script, times_charged) in [(&[Say::YesUnheard][..], 1), (&[Say::Nothing, Say::Yes], 1)] {
         let gateway = Scripted::new(script, &[]);
         let server = start(gateway.clone(), HASTY).await;

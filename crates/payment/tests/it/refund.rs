@@ -118,7 +118,7 @@ async fn thirty_two_who_ask_at_once_give_the_money_back_once() {
 }
 
 #[tokio::test]
-async fn all_who_wait_for_a_refund_hear_the_same() {
+async fn a_refund_under_way_is_not_begun_again_and_all_hear_its_number() {
     let gateway = Scripted::new(&[], &[]);
     let server = start(gateway.clone(), PATIENT).await;
     server.pay(1, 500).await;

@@ -1,5 +1,5 @@
 //! A gateway that does what the test tells it, keeps books of its own, and is idempotent by our
-//! numbers, as a real one is.
+//! numbers, as a real one is; only a refund that it refused may succeed later.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
@@ -65,7 +65,7 @@ impl Scripted {
         })
     }
 
-    /// Keeps all answers back until `release`.
+    /// Carries nothing out and answers nothing until `release`.
     pub(crate) fn hold(&self) {
         self.is_open.send_replace(false);
     }
@@ -74,7 +74,7 @@ impl Scripted {
         self.is_open.send_replace(true);
     }
 
-    /// Leaves queries without an answer, or answers them again.
+    /// Fails queries, or answers them again.
     pub(crate) fn set_deaf(&self, is_deaf: bool) {
         self.books().is_deaf = is_deaf;
     }

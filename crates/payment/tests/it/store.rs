@@ -1,5 +1,5 @@
-//! Proves that every store keeps what the rules decided, whole or not at all, and that the SQL
-//! store is the model: same answers, same rows.
+//! Proves that every store keeps what the rules decided, that replicas on one database notice each
+//! other's writes, and that the SQL store is the model: same answers, same rows.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
