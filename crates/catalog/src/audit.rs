@@ -42,7 +42,7 @@ impl Audit {
     /// Opens the database of an existing catalog.
     ///
     /// # Errors
-    /// `Unavailable` where there is none.
+    /// `Unavailable` where there is no such file; a server is not asked before the first read.
     pub fn open(url: &DatabaseUrl) -> Result<Self, DbError> {
         Ok(Self {
             db: Database::open_read_only(url)?,
@@ -75,7 +75,8 @@ impl Audit {
             .collect())
     }
 
-    /// Looks for what no run of the service can have left behind; by ascending id of the book.
+    /// Looks for what no run of the service can have left behind: first revisions, then ISBNs, each by
+    /// ascending id of the book.
     pub async fn find_faults(&self) -> Result<Vec<Fault>, DbError> {
         self.db
             .read_long("audit.find_faults", |tx| Box::pin(find_faults_in(tx)))

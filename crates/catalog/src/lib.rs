@@ -7,8 +7,9 @@
 //! - an ISBN, however it is written, belongs to one book at most;
 //! - every change takes the next number of one sequence, and changes become visible in its order,
 //!   so whoever follows the sequence misses nothing;
-//! - a read through this process sees every write that this process answered before it; a read
-//!   anywhere is at most a second old.
+//! - a read of a book, or of a list, through this process sees every write that this process answered
+//!   before it; a read anywhere is at most a second old, and so is what a search finds, unless changes
+//!   cannot be followed.
 //!
 //! Start reading at [`domain::Rows::apply`] (the rules of a change). Then `app` (one file per use
 //! case), `reads` (how reads are fast and still fresh), `search` (what a keyword finds), and

@@ -11,8 +11,8 @@ use crate::domain::{Book, Revision};
 
 /// How much memory cached books may take, roughly.
 const CACHE_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// How long the cache is trusted after a round of the follower. Together with the time that a round
-/// takes, less than the second after which no read may show an old price.
+/// How long the cache is trusted after the follower began a round that succeeded: less than the second
+/// after which no read may show an old price.
 const FRESH_FOR: Duration = Duration::from_millis(800);
 /// How many stripes the ids are divided into; each remembers the greatest revision announced in it.
 const STRIPES: usize = 1024;

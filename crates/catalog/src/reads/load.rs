@@ -103,7 +103,7 @@ fn count(result: &'static str, books: usize) {
     metrics::counter!("bookstore_catalog_cache_reads_total", "result" => result).increment(books);
 }
 
-/// Reads for all who wait at once: each book once, all of them in one query.
+/// Reads for all who wait at once: each book once, all of them in one query unless they are very many.
 ///
 /// A combiner of reads: whoever asks while a query runs is served by the next one, never by the
 /// running one, which may have read before the caller's own write.

@@ -74,7 +74,7 @@ impl SharedIndex {
 
 #[cfg(test)]
 mod tests {
-    //! Proves that a search among many books holds nobody up, and finds what it should.
+    //! Proves that a search among many books is done apart from the calls, and finds what it should.
 
     use futures::FutureExt;
     use types::{BookId, Violations};

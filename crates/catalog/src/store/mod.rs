@@ -29,7 +29,7 @@ pub struct PublishedPage {
     pub total: u64,
 }
 
-/// Keeps the books. Every method is one unit of work: one transaction, or one snapshot.
+/// Keeps the books. Every method is one unit of work.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Applies a batch of operations, one after the other, in one transaction; returns one outcome each, in order.

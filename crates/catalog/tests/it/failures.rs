@@ -1,5 +1,5 @@
-//! Proves what callers hear when the store fails: what may be repeated says so, nothing is
-//! INTERNAL that the store did, and all is well again after it.
+//! Proves what callers hear when the store is down or an outcome is unknown: UNAVAILABLE, with the word that
+//! a repeat is safe exactly where it is; and that all is well again afterwards.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

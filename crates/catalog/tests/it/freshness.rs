@@ -1,4 +1,4 @@
-//! Proves that nobody reads what is outdated: not from another replica, not because of a slow
+//! Proves that nobody goes on reading what is outdated: not at another replica, not because of a slow
 //! reader, not while changes cannot be followed; and that readers of one book share one query.
 
 use std::sync::Arc;
