@@ -10,7 +10,7 @@ pub enum Locale {
 
 impl Locale {
     /// Picks the language that an `accept-language` header prefers, by its weights; `None` where
-    /// it names neither. Of two with the same weight the first wins.
+    /// it accepts neither. Of two with the same weight the first wins.
     pub fn preferred(header: &str) -> Option<Self> {
         let mut best: Option<(Self, u16)> = None;
         for range in header.split(',') {

@@ -63,8 +63,8 @@ impl OrderNo {
         Self(numbered("ORD", at, serial).into())
     }
 
-    /// The serial in it, if it has the form of an order's number; whether that order has this number is another
-    /// question.
+    /// The serial in it: what follows prefix and timestamp, if that is a number. Whether these are an order's,
+    /// and that order has this number, is another question.
     pub fn serial(&self) -> Option<u64> {
         self.0.get(SERIAL_STARTS..)?.parse().ok()
     }

@@ -12,7 +12,7 @@ pub enum OrderStatus {
     Shipped = 3,
     /// Received; final.
     Completed = 4,
-    /// Called off, its stock and money given back; final.
+    /// Called off, its stock and money given back or about to be; final.
     Cancelled = 5,
 }
 
