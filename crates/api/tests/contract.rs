@@ -38,7 +38,7 @@ fn everything_in_the_contract_is_served_unchanged() {
 }
 
 #[test]
-fn a_change_of_any_kind_is_seen() {
+fn changes_of_fields_and_methods_are_seen() {
     let base = compiled::compile(&compiled::own_folder());
     let changes: [(&str, Change); 6] = [
         ("a field renumbered", |file| {

@@ -29,7 +29,7 @@ pub(crate) struct Campaign<'a> {
     faults: Vec<&'a Fault>,
     binaries: BTreeMap<Target, Binary>,
     logs: PathBuf,
-    /// Suites that start servers of their own take turns: two that start at once may meet at a port.
+    /// Faults that need a server take turns: the suites of two that start servers at once may meet at a port.
     turns: Mutex<()>,
 }
 

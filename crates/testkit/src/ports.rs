@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use anyhow::bail;
 
 /// A port of loopback that nobody listens on, below those that the system hands out to outgoing
-/// connections. Tests in other processes start to look elsewhere, and nobody here is given it again.
+/// connections. Tests in other processes start to look elsewhere as a rule, and nobody here is given it
+/// again before all others.
 ///
 /// # Errors
 /// Where all of them are taken.

@@ -10,8 +10,8 @@ pub(crate) fn own_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto")
 }
 
-/// The descriptors of every `.proto` file under `folder` and of what they import, comments
-/// included, in the order of their paths.
+/// The descriptors of every `.proto` file under `folder`, comments included, in the order of their paths;
+/// what a file imports comes before it.
 pub(crate) fn compile(folder: &Path) -> FileDescriptorSet {
     let mut compiler = protox::Compiler::new([folder]).expect("the folder exists");
     compiler.include_source_info(true).include_imports(true);

@@ -17,7 +17,7 @@ const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
 const END_OF_ROWS: &[u8] = &[0xfe, 0, 0, 2, 0];
 /// What nobody set: the largest packet, the longest wait.
 const LARGE: &str = "1048576";
-/// Error 1146, no such table: the answer to everything that is not understood.
+/// Error 1146, no such table: the answer to queries of tables, and to commands that are not statements.
 const NO_TABLE: &[u8] = b"\xff\x7a\x04#42S02no such table";
 
 /// What speaks just enough of MySQL's protocol to be asked for its settings: stands in for servers that

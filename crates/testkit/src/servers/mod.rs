@@ -1,8 +1,8 @@
-//! Private servers for tests: started from the machine's own binaries on free ports, each on a data
-//! folder of its own, gone with the test process.
+//! Servers for tests: private ones, started from the machine's own binaries on free ports, each on a data
+//! folder of its own, gone with the test process; or a shared one, where a variable names it.
 //!
 //! Where a binary is missing the test is left out with a clear line; with
-//! `BOOKSTORE_REQUIRE_SERVERS=1` that is a failure instead.
+//! `BOOKSTORE_REQUIRE_SERVERS=1` (for Consul: `BOOKSTORE_REQUIRE_CONSUL=1`) that is a failure instead.
 
 mod certificates;
 mod consul;
