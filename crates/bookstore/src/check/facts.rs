@@ -7,8 +7,8 @@ use types::{BookId, Fen, OrderId, OrderNo, OrderStatus, PaymentNo, UnixMillis};
 
 /// One reading of all four databases: plain data, as far as the laws need it.
 ///
-/// Each part is a snapshot of its own moment. `orders` comes first: its cursor, its tasks, its intents,
-/// then its rows; the others come after it.
+/// Each part is of its own moment. `orders` comes first: its cursor, its tasks, its intents, then its rows,
+/// page by page; the others come after it, each on one snapshot or a few.
 #[derive(Debug)]
 pub(crate) struct Facts {
     /// When the reading began.

@@ -117,7 +117,7 @@ pub(crate) enum Proof {
 pub(crate) struct Finding {
     /// The law.
     pub(crate) invariant: Invariant,
-    /// What breaks it: `order ORD… (7)`, `book 3`.
+    /// What breaks it: `order ORD… (id 7)`, `book 3`.
     pub(crate) subject: String,
     /// How.
     pub(crate) what: String,

@@ -92,7 +92,7 @@ impl Inquiry {
 
 #[cfg(test)]
 mod tests {
-    //! Proves that a healthy system in motion is never accused, and that what is wrong always is.
+    //! Proves which doubts further readings drop, which they prove, and which wait for another one.
 
     use order::domain::{Stage, TaskKind};
     use types::{OrderStatus, PaymentStatus};
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_that_was_read_before_its_order_is_forgiven() {
+    fn a_hold_that_is_missing_once_is_forgiven() {
         assert_eq!(inquire(&[without_hold(PENDING), sound()]), (vec![], false));
     }
 

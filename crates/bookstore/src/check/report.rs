@@ -94,7 +94,7 @@ impl Report {
         writeln!(out)
     }
 
-    /// Writes it for people: what is wrong, law by law, or what was checked.
+    /// Writes it for people: what is wrong, law by law, and what was checked.
     pub(crate) fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
         let mut by_law: BTreeMap<Invariant, Vec<&Violation>> = BTreeMap::new();
         for violation in &self.violations {

@@ -1,4 +1,4 @@
-//! `bookstore migrate`: brings the schemas up to date; never destroys anything.
+//! `bookstore migrate`: brings the schemas up to date, without loss of data.
 
 use std::io::Write;
 use std::process::ExitCode;

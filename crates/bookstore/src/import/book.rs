@@ -25,7 +25,7 @@ pub struct CsvBook {
 /// Reads a whole CSV file and answers the rows that are not refused, in its order.
 ///
 /// # Errors
-/// The header is not UTF-8, or it lacks the title or the author.
+/// The header is not UTF-8, it has a quote that never closes, or it lacks the title or the author.
 pub fn read_csv(file: &[u8]) -> anyhow::Result<Vec<CsvBook>> {
     let defaults = Defaults {
         price: None,

@@ -196,7 +196,8 @@ impl Loader {
     ) -> Result<Option<Book>, CallFailure> {
         for _ in 0..LOOKS_MAX {
             let found = self.search(context, isbn).await?;
-            if let Some(book) = found.into_iter().find(|book| digits(&book.isbn) == isbn) {
+            let is_owner = |book: &Book| normalized(&book.isbn) == isbn;
+            if let Some(book) = found.into_iter().find(is_owner) {
                 return Ok(Some(book));
             }
             clock::pause(LOOK_WAIT).await;
@@ -295,8 +296,8 @@ fn told(reply: &impl Reply) -> String {
     format!("{} {}", reply.code(), reply.message())
 }
 
-/// An ISBN as rows have it, out of one that may be printed with hyphens or as an ISBN-10.
-fn digits(isbn: &str) -> String {
+/// An ISBN as it is compared: rows have theirs without hyphens, the shop's may be printed with them.
+fn normalized(isbn: &str) -> String {
     types::Isbn::new(isbn)
         .map(|isbn| isbn.as_str().to_owned())
         .unwrap_or_default()

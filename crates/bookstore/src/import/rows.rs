@@ -43,7 +43,8 @@ impl<R: Read> Rows<R> {
     /// Reads the header.
     ///
     /// # Errors
-    /// The file cannot be read, its header is not UTF-8, or it lacks the title or the author.
+    /// The file cannot be read; its header is not UTF-8, has a quote that never closes, or lacks the title
+    /// or the author.
     pub(crate) fn open(file: R, defaults: Defaults) -> anyhow::Result<Self> {
         let mut reader = ReaderBuilder::new()
             .has_headers(false)

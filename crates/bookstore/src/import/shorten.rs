@@ -19,7 +19,7 @@ const SEPARATORS: [(char, &str); 6] = [
     (',', ", "),
 ];
 
-/// Cuts a title to 200 characters, the last of them `…`; `None` where it fits.
+/// Cuts a title to at most 200 characters, the last of them `…`; `None` where it fits.
 pub(super) fn shorten_title(title: &str) -> Option<String> {
     cut_chars(title, TITLE_CHARS_MAX)
 }
@@ -37,7 +37,7 @@ pub(super) fn shorten_authors(authors: &str) -> Option<String> {
     whole_names.or_else(|| cut_chars(authors, AUTHOR_CHARS_MAX))
 }
 
-/// Cuts a description to 65,535 bytes, the last of them `…`; `None` where it fits.
+/// Cuts a description to at most 65,535 bytes and ends it with `…`; `None` where it fits.
 pub(super) fn shorten_description(description: &str) -> Option<String> {
     if description.len() <= DESCRIPTION_BYTES_MAX {
         return None;

@@ -1,5 +1,5 @@
-//! Whole imports into a whole system in this process, on files in a temporary folder: what is
-//! loaded, that loading it twice loads it once, and what meets a shop that is not empty.
+//! Whole imports into a whole system in this process: what is loaded, that loading it twice loads
+//! it once, and what meets a shop that is not empty.
 
 use api::catalog::v1::{
     Book, ListBooksRequest, PublishBookRequest, SearchBooksRequest, UnpublishBookRequest,

@@ -74,7 +74,7 @@ pub(super) struct Ledger {
     pub(super) accounts: BTreeMap<u32, Account>,
     pub(super) orders: Count,
     pub(super) latest: VecDeque<Note>,
-    /// Whether a buyer was told that there are too few copies of the book at a rank.
+    /// How often buyers were told that there are too few copies of the book at a rank.
     pub(super) sold_out: BTreeMap<u32, u64>,
 }
 

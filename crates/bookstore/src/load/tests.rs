@@ -1,5 +1,5 @@
-//! Proves: every scenario runs against a whole system and is found to add up, in closed and in open loop;
-//! and a system that lies, that loses an order or copies, is found out.
+//! Proves: every scenario runs against a whole system and is found to add up, in closed loop, and one
+//! of them in open loop; and a system that forges, loses or doubles orders is found out.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};

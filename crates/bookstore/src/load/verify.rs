@@ -42,7 +42,7 @@ pub(super) struct Verdict {
     pub(super) books: u64,
     /// Copies that were free before the run and are not any more.
     pub(super) taken: i64,
-    /// What the acknowledged calls add up to, and what those without an answer may add to it.
+    /// What the acknowledged calls add up to, and by how much those without an answer may change it.
     pub(super) acknowledged: i64,
     pub(super) unknown: i64,
     pub(super) orders_acknowledged: i64,

@@ -15,8 +15,8 @@ use types::{OrderId, PaymentStatus, UnixMillis};
 use crate::shop::Shop;
 use crate::stories::{CANCELLED, COMPLETED, PAID, PENDING, SHIPPED};
 
-/// Rounds of a second that a shop may take to come to rest: tasks wait 10 s between two tries,
-/// creations are recovered after 10 s, a silent bank is asked again after a minute at the latest.
+/// Rounds of a second that a shop may take to come to rest: tasks wait up to 10 s between two tries,
+/// creations are recovered after 8 s, a silent bank is asked again after a minute at the latest.
 const ROUNDS: u32 = 300;
 /// Books that stories sell through orders alone.
 const SOLD_BY_ORDERS: [u64; 3] = [1, 2, 3];
@@ -114,7 +114,8 @@ fn check_told(shop: &Shop, orders: &[Order]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The bank, payment and order tell the same; no order is paid twice, and none that should not be.
+/// The bank holds the money of paid orders and no other, payment knows of it, and no order was ever
+/// charged twice at once.
 async fn check_money(shop: &Shop, orders: &[Order]) -> anyhow::Result<()> {
     let twice = shop.bank.held_twice();
     ensure!(twice.is_empty(), "charged twice: {twice:?}");
@@ -170,7 +171,8 @@ async fn check_stock(shop: &Shop, orders: &[Order]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Cancels whatever can be cancelled, after which nothing is held and nothing charged.
+/// Cancels whatever can be cancelled; then only what was shipped is paid for, and no order holds
+/// copies.
 pub(crate) async fn clean_up(shop: &Shop) -> anyhow::Result<()> {
     for order in shop.visible_orders().await? {
         if [PENDING, PAID].contains(&order.status) {

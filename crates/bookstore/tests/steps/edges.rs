@@ -17,7 +17,8 @@ use types::{OrderId, PaymentNo, UnixMillis};
 use crate::plan::{Plan, Treatment, silence};
 use crate::step::{GatewayStep, QueueStep, Step};
 
-/// A bank that keeps what a gateway promises, whatever becomes of its answers.
+/// A bank that keeps what a gateway promises, whatever becomes of its answers; only a refund that it
+/// refused it may grant later.
 #[derive(Clone)]
 pub(crate) struct Bank {
     plan: Arc<Plan>,

@@ -4,9 +4,12 @@
 //! for.
 //!
 //! All four services run in one process on virtual time, on stores in memory, with faults on every
-//! edge. The table is made by the code: [`step::Step::all`] times [`plan::Treatment::of`] times how
-//! often, told by every story that passes the step ([`stories::STORIES`]), by people who are patient
-//! and by some who are not. Read `table.rs` first. `hang_up.rs` has callers leave at every await.
+//! call that changes something or that order makes, on every unit of work, on what sagas and workers
+//! read from their own store, on the bank and on the queue; not on the reads of catalog and
+//! inventory. The table is made by the code: [`step::Step::all`] times [`plan::Treatment::of`] times
+//! how often, told by every story that passes the step ([`stories::STORIES`]), by people who are
+//! patient and by some who are not. Read `table.rs` first. `hang_up.rs` has callers leave at every
+//! await.
 
 #![expect(clippy::print_stderr, reason = "tests say how much they did")]
 

@@ -19,7 +19,7 @@ const LASTING: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Treatment {
     /// Carried out, and then again; the asker hears the second answer of a call, the first of a
-    /// unit of work.
+    /// unit of work and of the queue.
     Repeated,
     /// Carried out twice at once.
     Doubled,

@@ -1,5 +1,5 @@
-//! All four services in one process, on stores in memory and on virtual time, with faults on every
-//! edge; and people who call them.
+//! All four services in one process, on stores in memory and on virtual time, with the plan's faults
+//! between them; and people who call them.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -90,7 +90,7 @@ pub(crate) struct Leaving {
 #[derive(Debug, Clone)]
 pub(crate) struct Told {
     pub(crate) order_no: String,
-    /// The states that the order may be in after that, should it not move on.
+    /// The states that the order may be in from then on.
     pub(crate) may_be: &'static [i32],
 }
 
@@ -304,7 +304,7 @@ impl Shop {
         self.until(request, |reply| reply.code() == 0).await
     }
 
-    /// One call; `None` where it was not answered, for a reason that may be told.
+    /// One call; `None` where no answer came, or a status that a caller must expect.
     async fn ask<M: Rpc>(&self, message: M) -> Result<Option<M::Reply>, Stop> {
         let asked = format!("{message:?}");
         let leaving = self.how_to_leave(M::PATH);
@@ -364,7 +364,7 @@ impl Shop {
         lock(&self.told).push(Told { order_no, may_be });
     }
 
-    /// The last thing that people were told of each order.
+    /// Everything that people were told, in order.
     pub(crate) fn told(&self) -> Vec<Told> {
         lock(&self.told).clone()
     }

@@ -1,6 +1,7 @@
-//! Every step there is. The lists come from the code: a call, an operation of a store, a method of
-//! a gateway or of a queue that is new does not compile here, or is missed by a test, until it has a
-//! name below; with the name it gets every treatment.
+//! Every step there is. The lists come from the code: a call that changes something, an operation of
+//! a store, a method of a gateway or of a queue that is new does not compile here, or is missed by a
+//! test, until it has a name below; with the name it gets every treatment. Only a new read that
+//! order asks of another service has to be thought of.
 
 use order::domain::{AbandonedBy, Birth, CancelCause, IntentStep, LeaseStep, TaskStep};
 

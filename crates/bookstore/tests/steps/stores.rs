@@ -1,4 +1,5 @@
-//! The stores of the four services, in memory, with the plan's faults around every unit of work.
+//! The stores of the four services, in memory, with the plan's faults around every unit of work and
+//! around what order's and payment's sagas and workers read.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! The stories that pass every step: each ends the same way, however often its people have to ask.
+//! The stories that pass every step: most end the same way, however often their people have to ask.
 
 use std::time::Duration;
 

@@ -96,7 +96,7 @@ async fn every_step_is_passed_by_a_story() -> anyhow::Result<()> {
     let all: BTreeSet<_> = Step::all().into_iter().collect();
     let missed: Vec<_> = all.difference(&passed).collect();
     ensure!(missed.is_empty(), "no story passes {missed:?}");
-    // A call that order makes, and that the list does not have, would go untreated.
+    // A call that order makes, and that `UPSTREAM` does not have, would go untreated.
     let strangers: Vec<_> = passed.difference(&all).collect();
     ensure!(strangers.is_empty(), "not in the list: {strangers:?}");
     Ok(())

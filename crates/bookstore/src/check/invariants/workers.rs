@@ -8,9 +8,9 @@ use std::time::Duration;
 use crate::check::facts::Facts;
 use crate::check::finding::{Finding, Invariant, Proof};
 
-/// How long a task or an attempt may take. Retries of either come at most half a minute apart.
+/// How long a task or an attempt may take. Within that time retries come at most half a minute apart.
 const DONE_WITHIN: Duration = Duration::from_mins(1);
-/// How long after it is due a task may lie about. Pollers look four times a second.
+/// How long after it is due a task may lie about. Due tasks are looked for four times a second.
 const TAKEN_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
