@@ -153,7 +153,7 @@ enum Fate {
     AnswerLost,
     /// Never arrives, never answered.
     Hangs,
-    /// Done long after the caller has given up.
+    /// Done seconds later, never answered.
     Late(Duration),
 }
 

@@ -4,7 +4,8 @@
 //! network that delays, loses, doubles, reorders and cuts; databases that refuse and do not say what
 //! they did; clocks that are wrong; a payment gateway that is silent; processes that are killed at any
 //! await. Buyers and operators use it by gRPC. The laws, which are the promises in docs/reliability.md
-//! and proto/, are checked after every commit, and once more when all has come to rest.
+//! and proto/, are checked after every commit of inventory, order and payment, and once more when all
+//! has come to rest.
 //!
 //! Owns: the world around the services. Never does: anything that follows from something else than
 //! the seed, so that the same seed is the same run, always.

@@ -178,7 +178,7 @@ impl SimClock {
         })
     }
 
-    /// Sets it apart from true time by `skew_ms`; it goes right from here on only where it did.
+    /// Sets it apart from true time by `skew_ms`, and by what its drift has added up to since it began.
     pub(crate) fn set_skew(&self, skew_ms: i64) {
         self.skew_ms.store(skew_ms, Ordering::Relaxed);
     }

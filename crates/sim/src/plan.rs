@@ -74,7 +74,7 @@ pub(crate) struct NemesisPlan {
     pub(crate) partition_every: Option<Duration>,
     pub(crate) outage_every: Option<Duration>,
     pub(crate) clock_every: Option<Duration>,
-    /// How far clocks are apart, in milliseconds.
+    /// How far a clock is off true time at the most, in milliseconds, its drift left out.
     pub(crate) skew_ms_max: u64,
     /// How wrong clocks go, in millionths.
     pub(crate) drift_ppm_max: u64,

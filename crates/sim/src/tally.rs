@@ -66,7 +66,7 @@ moments! {
     ChargeRefused Trade "charges refused";
     /// A caller gave up without an answer, or heard that nobody knows.
     LeftInDoubt Trade "calls left in doubt";
-    /// A request was repeated under its key.
+    /// A request was made again.
     Repeated Trade "requests repeated under their key";
     /// A key came with other parameters.
     KeyReused Trade "keys used for something else";
@@ -91,7 +91,7 @@ moments! {
     ReplyLost Fault "replies lost";
     /// A request came twice.
     RequestDoubled Fault "requests doubled";
-    /// A request came long after it was sent.
+    /// A message came long after it was sent.
     RequestLate Fault "requests very late";
     /// A handler was dropped because its caller hung up.
     HandlerDropped Fault "handlers dropped by a hang-up";
@@ -105,17 +105,17 @@ moments! {
     DiskUnknownLost Fault "commits unknown, not done";
     /// A read failed.
     ReadFailed Fault "reads failed";
-    /// A transaction took long.
+    /// A way to a database or back took long.
     DiskSlow Fault "slow transactions";
     /// A database was away for a while.
     DiskOutage Fault "database outages";
     /// A clock was set.
     ClockStep Fault "clocks set forward or back";
-    /// The gateway charged and lost the answer.
+    /// The gateway did what it was asked, and its answer was lost.
     GatewayLostAnswer Fault "gateway answers lost";
     /// The gateway never answered.
     GatewayHung Fault "gateway hung";
-    /// The gateway did what it was asked long after the caller gave up.
+    /// The gateway did what it was asked seconds later, and never answered.
     GatewayLate Fault "gateway late";
     /// The shared delay queue forgot everything.
     QueueFlushed Fault "delay queues flushed";
@@ -124,7 +124,7 @@ moments! {
 
     /// A creation was abandoned, by its creator or by recovery.
     CreationAbandoned Answer "creations abandoned";
-    /// An intent whose creator died was taken over.
+    /// An intent whose lease ran out was taken over.
     IntentRecovered Answer "intents recovered";
     /// A creation was dropped without a trace.
     CreationDropped Answer "creations dropped";
@@ -140,11 +140,11 @@ moments! {
     StrayMoney Answer "money returned that belonged to no order";
     /// A charge was asked for again under its number.
     ChargedAgain Answer "charges asked for again";
-    /// A task was tried more than once.
+    /// An attempt at a task failed, and it is tried again.
     TaskRetried Answer "tasks tried again";
     /// The feed's lease changed hands.
     LeaseMoved Answer "feed leases taken over";
-    /// A duplicate reached the gateway and moved no money.
+    /// A payment was tried again, after its charge was refused.
     SecondTry Answer "second tries at a payment";
 }
 

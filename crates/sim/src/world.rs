@@ -50,7 +50,7 @@ pub(crate) struct World {
     pub(crate) bank: Bank,
     pub(crate) shared_queue: Mutex<Arc<EmbeddedQueue>>,
     pub(crate) nodes: Vec<Node>,
-    /// True time, which nobody in the world can read.
+    /// True time, which no process can read.
     pub(crate) true_clock: Arc<SimClock>,
     /// Ways that nothing passes, by sender and receiver.
     pub(crate) blocked: Mutex<BTreeSet<(Place, Place)>>,

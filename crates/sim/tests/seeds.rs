@@ -1,6 +1,6 @@
-//! Proves that a seed is one run, in this process and in another; that no law is broken in a few
-//! hundred seeds nor in any that once broke one; and that those seeds meet every kind of fault, and
-//! take every branch that matters.
+//! Proves that a seed is one run, in this process and in another; that no law is broken in two hundred
+//! seeds nor in any that once broke one; and that those two hundred meet every kind of fault, and take
+//! every branch that is counted.
 
 use std::process::Command;
 use std::sync::OnceLock;

@@ -1,8 +1,10 @@
-//! The laws, looked at after every commit and once more when all has come to rest.
+//! The laws, looked at after every commit of inventory, order and payment, and once more when all has
+//! come to rest.
 //!
 //! What must hold at every moment is in `stock.rs`, `orders.rs` and `payments.rs`: each looks at what
 //! one transaction changed. What must hold once faults have stopped and everything has had its time
-//! is in `settled.rs`; what people were told is in `promised.rs`.
+//! is in `settled.rs`; what people were told is in `promised.rs`. What an answer by itself may not be
+//! is judged in `people/`, what the gateway is asked for in `gateway.rs`.
 
 mod orders;
 mod payments;

@@ -1,5 +1,6 @@
 //! Stock, after every transaction: the ledger is a chain, nothing comes from nowhere, nothing is
-//! negative, and nobody but an order that is being made takes stock under an order's number.
+//! negative, and only for an order that is being made, or was abandoned while it was, stock is taken
+//! under an order's number.
 
 use std::collections::BTreeMap;
 

@@ -17,7 +17,7 @@ use super::{Answer, SILENCE};
 use crate::node::Life;
 use crate::tally::Moment;
 
-/// How often both ends make sure that the other is there.
+/// How often a quiet stream looks whether the network is whole.
 const PING_EVERY: Duration = Duration::from_secs(1);
 
 type Frame = http_body::Frame<Bytes>;
@@ -25,8 +25,8 @@ type Frame = http_body::Frame<Bytes>;
 /// Why a stream ended before its end.
 const BROKEN: &str = "the stream broke";
 
-/// Relays `response` to the caller until it ends, either end dies, or the network has been cut for
-/// longer than pings allow.
+/// Relays `response` to the caller until it ends, the callee dies, the caller drops it, chance cuts it,
+/// or the network has been cut for longer than pings allow.
 pub(super) async fn run(
     letter: &Letter,
     response: Response<Body>,

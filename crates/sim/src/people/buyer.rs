@@ -13,7 +13,7 @@ use crate::world::lock;
 
 /// Users who order without a key have numbers of their own, so that their orders can be counted.
 const UNKEYED_FROM: u64 = 1_000_000;
-/// How often a request is repeated.
+/// How often a request is made at the most.
 const TRIES_MAX: u32 = 4;
 
 /// Orders one thing after another.

@@ -20,7 +20,7 @@ use super::promises::Restock;
 use crate::tally::Moment;
 use crate::world::lock;
 
-/// How often something is tried that has to be done in the end.
+/// How often a delivery is tried at the most; one that is not answered four times.
 const TRIES_MAX: u32 = 200;
 
 /// Publishes all books and stocks them; nothing breaks meanwhile.
@@ -63,7 +63,7 @@ fn any_price(desk: &Desk) -> i64 {
     i64::try_from(1 + desk.below(20_000)).unwrap_or(1)
 }
 
-/// One delivery; with a key it is repeated until it is confirmed.
+/// One delivery; with a key it is repeated a few times where it is not answered.
 pub(super) async fn deliver(desk: &Desk, book: u64, quantity: i32, key: Option<String>) {
     let mut restock = Restock {
         book,
@@ -103,7 +103,7 @@ pub(super) async fn restock(desk: Desk) {
     }
 }
 
-/// New prices, and at most one book that is withdrawn.
+/// New prices, and now and then a book that is withdrawn.
 pub(super) async fn change_prices(desk: Desk) {
     for _ in 0..desk.world.plan.people.price_changes {
         desk.think().await;

@@ -1,4 +1,4 @@
-//! Buyers and operators, by the public gRPC clients alone, and what they were told.
+//! Buyers and operators, by the public gRPC clients, and what they were told.
 
 mod ask;
 mod buyer;
@@ -52,7 +52,7 @@ impl Desk {
         pause(self.world.chances.people.millis(0, most)).await;
     }
 
-    /// The id of some book that is for sale.
+    /// The id of some book of the opening; it may be withdrawn by now.
     fn any_book(&self) -> u64 {
         // The first books are asked for most.
         let books = self.world.plan.people.books;
