@@ -3,7 +3,7 @@
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt};
 
-/// The longest input: past it nothing new happens, and everything is slow.
+/// The most bytes that a change leaves: past it nothing new happens, and everything is slow.
 pub(crate) const INPUT_BYTES_MAX: usize = 4096;
 
 /// Bytes that often stand where something is decided.

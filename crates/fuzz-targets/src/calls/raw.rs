@@ -149,7 +149,7 @@ async fn next_frame(body: &mut Body) -> Next {
     Next::Open
 }
 
-/// A path that servers and clients agree to be one.
+/// The bytes as a URI.
 pub(super) fn path(bytes: &[u8]) -> anyhow::Result<http::Uri> {
     http::Uri::try_from(bytes).context("no path")
 }

@@ -87,7 +87,7 @@ impl Target for Sequence {
         }
     }
 
-    /// Changes one call, or takes it out, or says it twice, or adds another.
+    /// Changes one call, or takes it out, or says it twice, or has two change places.
     fn mutate(&self, rng: &mut SmallRng, input: &mut Vec<u8>) {
         let mut calls: Vec<(u8, Vec<u8>)> = read_calls(input)
             .map(|(number, message)| (number, message.to_vec()))

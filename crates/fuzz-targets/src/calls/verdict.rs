@@ -22,7 +22,7 @@ pub(super) enum Said {
 /// Makes one call and holds it against the promises:
 ///
 /// - the status is OK or `INVALID_ARGUMENT`: nothing else is the caller's doing;
-/// - a bad request, a refusal or a read has changed nothing;
+/// - a bad request, a refusal or a read has changed nothing; only a refused charge is written down;
 /// - what promises to be idempotent changes nothing the second time, and a key hears its first
 ///   answer.
 ///

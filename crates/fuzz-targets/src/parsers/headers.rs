@@ -1,4 +1,4 @@
-//! What callers put into headers and command lines.
+//! What callers put into headers, and operators into waits.
 
 use std::time::Duration;
 

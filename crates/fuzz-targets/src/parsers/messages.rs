@@ -1,4 +1,4 @@
-//! Bytes as messages: every request, and every reply and event that one service reads from another.
+//! Bytes as messages: most requests, most replies that one service reads from another, and the event.
 
 use anyhow::ensure;
 use api::{catalog, inventory, order, payment};

@@ -1,6 +1,5 @@
-//! Proves: every target survives a short run; the inputs that once found something find nothing
-//! any more; and cargo-fuzz is
-//! handed every target there is.
+//! Proves: every target survives a short run; the inputs that once found something find nothing any
+//! more; and cargo-fuzz is handed every target there is.
 
 use std::path::{Path, PathBuf};
 

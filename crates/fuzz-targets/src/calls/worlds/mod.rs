@@ -55,7 +55,7 @@ pub(super) async fn open_world(name: &str) -> anyhow::Result<Box<dyn World>> {
     })
 }
 
-/// Time stands still.
+/// The time of day stands still.
 fn deps() -> ServiceDeps {
     ServiceDeps {
         clock: ManualClock::new(UnixMillis::new(1_795_355_045_000)),
