@@ -39,7 +39,8 @@ impl Clients {
         ]))
     }
 
-    /// Connections that spread calls over two replicas, given by their ports in the order of the fields.
+    /// Connections that spread calls over two replicas, given by their ports: of catalog, inventory, order
+    /// and payment.
     pub(crate) fn spread(ports: [[u16; 2]; 4]) -> anyhow::Result<Self> {
         let mut channels = Vec::new();
         for [first, second] in ports {
@@ -185,7 +186,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Follows the payment feed from its beginning until it has an event that `is_last` likes.
+    /// Follows the payment feed from past `after_event_id` until it has an event that `is_last` likes.
     ///
     /// # Errors
     /// Where the stream breaks off, or no such event comes within 30 s.

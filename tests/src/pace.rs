@@ -39,7 +39,7 @@ impl Pace {
         }
     }
 
-    /// What `promised` comes to on this machine: a few milliseconds more, unless it is overloaded.
+    /// What `promised` comes to on this machine: ten times its worst delay more.
     pub fn stretch(&self, promised: Duration) -> Duration {
         let worst = Duration::from_micros(self.worst_us.load(Ordering::Relaxed));
         promised.saturating_add(worst.saturating_mul(HAND_OVERS))

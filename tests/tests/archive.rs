@@ -28,7 +28,7 @@ async fn cancelled_orders_may_be_deleted_on_a_server() -> anyhow::Result<()> {
 }
 
 async fn delete_the_cancelled(mut shop: System) -> anyhow::Result<()> {
-    // One replica numbers in the order of creation; two do so but for the second.
+    // One replica numbers in the order of creation; two may not within one second.
     let clients = shop.clients_in_turn(0)?;
     let pending = clients.placed().await?;
     let paid = clients.paid().await?;

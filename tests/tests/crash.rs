@@ -1,6 +1,6 @@
 //! Proves: `kill -9` in the midst of a storm of orders loses nothing that was acknowledged and
-//! leaves nothing half done. The auditor finds nothing within 30 s of the last start, and every
-//! order and payment is there, in the state that its client was told.
+//! leaves nothing half done. The auditor finds nothing within 30 s of the end of the storm, and every
+//! order and payment is there, in a state that fits what its client was told.
 //!
 //! `BOOKSTORE_TEST_KILLS` sets how often the system is killed, ten times by default.
 
@@ -268,7 +268,7 @@ impl Customer {
     }
 
     async fn until_paid(&self, no: &str) -> anyhow::Result<()> {
-        // Not by the order's own calls: they may be down for a moment.
+        // Asked again and again: the order service may be down for a moment.
         eventually("the feed to bring the payment", || async {
             self.clients
                 .order_of(no)

@@ -1,5 +1,5 @@
 //! Proves: in a storm of orders with 3 s to pay, every unpaid order is cancelled once, its stock is
-//! released once, and both in time, by the databases' own stamps: within 2 s after the deadline where
+//! released once, and both in time, by the stamps in the databases: within 2 s after the deadline where
 //! deadlines wait in memory or in a healthy Redis, within 10 s where a replica is killed while it
 //! cancels, within a minute where Redis is emptied again and again.
 //!

@@ -16,7 +16,7 @@ use platform::discovery::{Addresses, ConsulConfig, ConsulRegistry, Registry, Sec
 use testkit::servers::{ConsulServer, consul};
 use testkit::{eventually, free_port};
 
-/// How often a customer asks again under the same key, where the answer is that this may help.
+/// How often a customer asks at the most, under the same key, where a call is not answered.
 const TRIES: usize = 3;
 
 /// One more process of a service; it dies with this value.
@@ -80,7 +80,7 @@ fn patient() -> ShopPlan {
     Shop::plan().set("PAYMENT__MOCK__SUCCESS_RATE", "1")
 }
 
-/// Makes `count` orders, each asked for again a few times where that may help.
+/// Makes `count` orders, each asked for a few times at the most.
 async fn place_all(clients: &Clients, story: &str, book: u64, count: usize) -> anyhow::Result<()> {
     for number in 0..count {
         let request = order(1, &[(book, 1)], &format!("{story}-{number}"));

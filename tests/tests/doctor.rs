@@ -1,5 +1,5 @@
-//! Proves: `bookstore doctor` names each mistake in a database's or a Redis' address, rights and
-//! settings in the line of its key, says what to do, gives no password away and ends with code 2; a
+//! Proves: `bookstore doctor` names mistakes in a database's or a Redis' address, rights and
+//! settings in the line of their key, says what to do, gives no password away and ends with code 2; a
 //! start that would fail of the same mistake says the same. It tells a port that is free from one that
 //! is served or taken, and names services elsewhere that nobody serves.
 //!
@@ -65,7 +65,7 @@ async fn refused(url: &str, words: &[&str]) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn every_mistake_about_a_mysql_server_is_named() -> anyhow::Result<()> {
+async fn mistakes_about_a_mysql_server_are_named() -> anyhow::Result<()> {
     // A server with other ideas about strictness and text than ours, neither of which matters.
     let lax = ["--sql-mode=", "--character-set-server=latin1"];
     let Some(server) = MysqlServer::start_with(&lax).await? else {
@@ -231,7 +231,7 @@ async fn redis_is_bad(url: &str, words: &[&str]) -> anyhow::Result<Examined> {
 }
 
 #[tokio::test]
-async fn every_mistake_about_a_redis_server_is_named() -> anyhow::Result<()> {
+async fn mistakes_about_a_redis_server_are_named() -> anyhow::Result<()> {
     let Some(server) = RedisServer::start_with(&["--requirepass", "s3cret"]).await? else {
         return Ok(());
     };

@@ -1,7 +1,7 @@
-//! Proves: what a killed replica held passes on to the other one within 10 s, by the databases' own
-//! stamps: the lease of the payment feed, a task that it was carrying out, an order that it was
-//! making, under a key and without one, and a payment about which it was asking the gateway. (Deadlines that it had claimed:
-//! `deadlines.rs`.)
+//! Proves: what a killed replica held passes on to the other one within 10 s, by the stamps in the
+//! databases: the lease of the payment feed, a task that it was carrying out, an order that it was
+//! making, under a key and without one, and a payment about which it was asking the gateway.
+//! (Deadlines that it had claimed: `deadlines.rs`.)
 //!
 //! Where MariaDB or Redis is not installed all of it is left out, with a clear line.
 

@@ -197,7 +197,7 @@ async fn duel(clients: &Clients, book_id: u64, turn: u32) -> anyhow::Result<()> 
         }
     };
     let cancelling = async { anyhow::Ok(clients.call(cancel(&placed.no)).await?) };
-    // Which of both starts first is as good as a coin.
+    // Each of both starts first in every other duel.
     let (paid, cancelled) = if turn.is_multiple_of(2) {
         futures::future::try_join(paying, cancelling).await?
     } else {

@@ -3,7 +3,7 @@
 //! again.
 //!
 //! The story ends in numbers that only a single effect of each call can give; from then on no
-//! repeat of anything changes anything that can be read.
+//! repeat of anything changes anything that can be read, but for the time of a book's last update.
 
 use std::collections::BTreeSet;
 
@@ -216,7 +216,6 @@ struct Delivered {
 
 impl Post {
     /// Sends a request, then at once again, which must answer `again`; late it must answer `late`.
-    /// A repeat with the first's code answers the first's number, id or quantity too.
     async fn deliver<M: Rpc>(
         &mut self,
         clients: &Clients,
@@ -227,7 +226,8 @@ impl Post {
         let first = clients.done(request.clone()).await?;
         let second = clients.call(request.clone()).await?;
         ensure!(second.code() == again, "{request:?} again: {second:?}");
-        // Payments say “already paid” the second time; all else is word for word the same.
+        // A repeat with the first's code is word for word the same. Not compared are answers with a
+        // text, as payments say “already paid” the second time, and updates, which have a new time.
         let is_same = second == first || !first.message().is_empty() || again != 0;
         ensure!(
             is_same || M::METHOD == "UpdateBook",
@@ -282,7 +282,7 @@ fn changing_methods() -> anyhow::Result<BTreeSet<String>> {
     Ok(methods)
 }
 
-/// All that can be read: books, balances with their versions, orders, payments.
+/// What can be read: books, balances with their versions, orders, payments.
 type Visible = (Vec<Book>, i64, Vec<Stock>, Vec<Order>, Vec<Option<Payment>>);
 
 async fn visible(clients: &Clients) -> anyhow::Result<Visible> {

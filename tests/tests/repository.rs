@@ -1,6 +1,6 @@
 //! Proves: the repository keeps its own rules. Arrows between crates point one way, documents name
-//! what is there, the two READMEs tell the same story, no machine's paths are in any file, and no column that may be
-//! NULL has a default that an `INSERT` would have to know of.
+//! files and metrics that are there, the two READMEs have the same sections, no machine's paths are in
+//! any file, and no column that may be NULL has a default that an `INSERT` would have to know of.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

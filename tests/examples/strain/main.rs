@@ -2,7 +2,8 @@
 //! asserted but that all is well in the end.
 //!
 //! - `strain overload`: orders a second with ever more callers at once, up to ten times those that
-//!   did best, and with those again, as the shop has grown by then; each line is a share of the best one.
+//!   did best, and with those again, as the shop has grown by then; each line is a share of the best one
+//!   so far.
 //! - `strain soak MINUTES`: a steady load, and the memory of the process over time.
 //! - `strain echo`: `GetBook` beside a bare server that answers such a book and does nothing else.
 //!

@@ -14,7 +14,7 @@ use super::closed;
 type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str], &'a [&'a str]);
 
 #[tokio::test]
-async fn every_mistake_in_the_configuration_is_one_line_and_exit_code_2() -> anyhow::Result<()> {
+async fn mistakes_in_the_configuration_are_one_line_and_exit_code_2() -> anyhow::Result<()> {
     let shop = closed()?;
     let file = |name: &str, yaml: &str| -> anyhow::Result<String> {
         let path = shop.folder().join(name);
@@ -244,7 +244,7 @@ fn listed(help: &str) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn help_names_every_command_and_nonsense_is_exit_code_2() -> anyhow::Result<()> {
+async fn every_listed_command_has_a_help_and_nonsense_is_exit_code_2() -> anyhow::Result<()> {
     let shop = closed()?;
     let help = shop.run(&["--help"]).await?.expect_code(0)?.stdout;
     ensure!(

@@ -1,5 +1,6 @@
 //! Proves: every RPC method is tested for success, for each code it can answer, in both languages,
-//! for bad input that names its fields, and for an idempotent repeat; against one running system.
+//! for bad input that names its fields, and for an idempotent repeat; against one running system, and
+//! against two replicas that the cells take in turn.
 //!
 //! The list of methods is generated: it comes out of the descriptor set. A method without its cells
 //! in the [`table`] fails, and so does a cell for a method that is not there.
@@ -32,7 +33,7 @@ async fn every_cell_of_the_table_holds() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_cell_of_the_table_holds_at_each_of_two_replicas() -> anyhow::Result<()> {
+async fn every_cell_of_the_table_holds_over_two_replicas() -> anyhow::Result<()> {
     let stingy = [("PAYMENT__MOCK__SUCCESS_RATE", "0.7")];
     let Some(system) = System::twice(&stingy).await? else {
         return Ok(());

@@ -8,7 +8,7 @@
 //! - `BOOKSTORE_TEST_CRASH_PAIRS`: how many pairs are tried on each stage; `all`: all, and every passage of
 //!   every point;
 //! - `BOOKSTORE_TEST_CRASH_ONCE`: each point in one story, not in every one that comes by it;
-//! - `BOOKSTORE_TEST_CRASH_SEED`: which;
+//! - `BOOKSTORE_TEST_CRASH_SEED`: which pairs, and which kills in the long run;
 //! - `BOOKSTORE_TEST_CRASH_SHOPS`: how many shops are open at once;
 //! - `BOOKSTORE_TEST_CRASH_ONLY`: one run again, as a violation names it;
 //! - `BOOKSTORE_TEST_CRASH_LONG`: how many kills the long run makes.

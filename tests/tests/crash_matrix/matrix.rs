@@ -15,7 +15,8 @@ use crate::run::{Outcome, Plan, run};
 use crate::stage::Stage;
 use crate::story::{Facts, STORIES, Story};
 
-/// How many shops are open at once: most of their time they wait for leases to run out.
+/// How many shops are open at once, half as many on servers: most of their time they wait for leases
+/// to run out.
 const SHOPS: u32 = 12;
 /// The passages of one point that are crashed at: by then every flow of a story came by.
 const TURNS_MAX: usize = 8;

@@ -24,7 +24,7 @@ use prost_types::FieldMask;
 /// How long a client that got no answer waits before it asks again, and whoever waits for something
 /// before he looks again.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
-/// The longest that a system which is crashed twice may leave anything undone.
+/// The longest that a system which is crashed a few times may leave anything undone.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// The customer of all stories.
 const CUSTOMER: u64 = 1;

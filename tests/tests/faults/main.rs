@@ -1,11 +1,11 @@
 //! Proves: whatever breaks beneath the program or between its parts, nothing is lost, done twice or
 //! left half done, callers hear nothing worse than that the outcome is not known, and all goes on by
 //! itself when it is over. Databases are cut off at their commits, killed, frozen, locked by others
-//! and full; networks delay, swallow and break; callers are ten times too many.
+//! and full; networks delay, swallow and break; callers are twice too many.
 //!
-//! Real processes, in a storm of orders; after each fault every order is compared with what its
-//! customer was told, and the auditor must find nothing. Where a server is not installed, or a disk
-//! cannot be made, a test is left out with a clear line.
+//! Real processes, in a storm of orders (of deductions where callers are too many); at its end every
+//! order is compared with what its customer was told, and the auditor must find nothing. Where a
+//! server is not installed, or a disk cannot be made, a test is left out with a clear line.
 
 mod mysql;
 mod network;

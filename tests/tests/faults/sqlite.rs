@@ -81,7 +81,7 @@ fn publish(turn: u32) -> PublishBookRequest {
     request
 }
 
-/// A disk of a few megabytes, in memory.
+/// A disk of 48 MB, in memory.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
