@@ -2,17 +2,21 @@
 
 use types::{OrderId, OrderStatus};
 
-use crate::domain::{CancelCause, Moved, Order, PaymentRef, Receipt, Rows, Stage, Stamp, Verdict};
+use crate::domain::{
+    CancelCause, Moved, Order, PaymentRef, Receipt, Rows, Stage, Stamp, TaskKey, TaskKind, Verdict,
+};
 
 impl Rows {
     /// PENDING and the right amount: PAID. An order that has been paid stays as it is. Otherwise the
-    /// money goes back, and a PENDING order is called off.
+    /// money goes back, and a PENDING order is called off; so is one whose money is on its way back
+    /// already, as it came before the order.
     pub(super) fn pay(&mut self, id: OrderId, receipt: &Receipt, stamp: Stamp) -> Option<Moved> {
         let order = self.orders.get(&id)?;
         let right = order.total == receipt.amount;
+        let goes_back = order.refunded || self.is_to_be_refunded(id);
         let mut tasks = Vec::new();
         let verdict = match order.stage {
-            Stage::Live(OrderStatus::Pending) if right && !order.refunded => {
+            Stage::Live(OrderStatus::Pending) if right && !goes_back => {
                 let order = self.advance(id, OrderStatus::Paid, stamp.at)?;
                 order.payment = Some(payment_of(receipt));
                 Verdict::Now
@@ -20,7 +24,12 @@ impl Rows {
             Stage::Live(OrderStatus::Pending) => {
                 self.keep_payment(id, receipt);
                 self.give_money_back(id, stamp, &mut tasks);
-                self.call_off(id, CancelCause::WrongAmount, stamp, &mut tasks);
+                let why = if right {
+                    CancelCause::Refunded
+                } else {
+                    CancelCause::WrongAmount
+                };
+                self.call_off(id, why, stamp, &mut tasks);
                 Verdict::Illegal
             }
             Stage::Live(OrderStatus::Paid | OrderStatus::Shipped | OrderStatus::Completed) => {
@@ -43,6 +52,16 @@ impl Rows {
             }
         };
         self.report(id, verdict, tasks)
+    }
+
+    /// Whether a refund is outstanding. Money that came when there was no such order has this task
+    /// alone: no row could say so.
+    fn is_to_be_refunded(&self, id: OrderId) -> bool {
+        let refund = TaskKey {
+            order_id: id,
+            kind: TaskKind::Refund,
+        };
+        self.tasks.get(&refund).is_some()
     }
 
     /// Records the payment, and the gateway's number once it is known.

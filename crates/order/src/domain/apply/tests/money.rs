@@ -169,6 +169,29 @@ fn money_for_an_unknown_order_is_sent_back() {
 }
 
 #[test]
+fn money_that_came_before_its_order_does_not_pay_it_while_it_goes_back() {
+    let mut rows = Rows::default();
+    rows.apply(&follow(vec![event(1, 1, TOTAL, PaymentStatus::Paid)]));
+    rows.apply(&new_order(1, None));
+    rows.apply(&confirm(1));
+
+    let moved = moved(&mut rows, &pay(1, TOTAL));
+    assert_eq!(moved.verdict, Verdict::Illegal);
+    assert_eq!(kinds(&moved), [TaskKind::Release], "the refund is recorded");
+    assert_eq!(moved.order.cancelled, Some(CancelCause::Refunded));
+    assert!(moved.order.refund_no().is_some());
+}
+
+#[test]
+fn money_that_came_while_its_order_was_made_calls_it_off_as_refunded() {
+    let mut rows = rows_at(Stage::Creating);
+    rows.apply(&follow(vec![event(1, 1, TOTAL, PaymentStatus::Paid)]));
+    rows.apply(&confirm(1));
+    let moved = moved(&mut rows, &pay(1, TOTAL));
+    assert_eq!(moved.order.cancelled, Some(CancelCause::Refunded));
+}
+
+#[test]
 fn the_feed_skips_what_it_had_and_refuses_a_gap() {
     let mut rows = rows_at(Stage::Live(OrderStatus::Pending));
     let failed = |id| event(id, 1, TOTAL, PaymentStatus::Failed);

@@ -1,5 +1,5 @@
-//! Proves, for random sequences, that none leaves the state machine or doubles a task and that a repeat changes
-//! nothing; and that of payment and cancellation exactly one wins.
+//! Proves, for random sequences, that none leaves the state machine, doubles a task or pays an order with money
+//! that goes back, and that a repeat changes nothing; and that of payment and cancellation exactly one wins.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,36 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// An operation on one of three orders.
+/// An operation on one of three orders; events are numbered from the last that was applied.
 fn any_op() -> impl Strategy<Value = Op> {
     let id = 1_u64..4;
     prop_oneof![
-        id.clone().prop_map(confirm),
-        id.clone().prop_map(|id| Op::Drop { id: order(id) }),
-        (id.clone(), 0_i64..20_000).prop_map(|(id, now)| abandon(id, AbandonedBy::Recovery, now)),
-        id.clone()
-            .prop_map(|id| abandon(id, AbandonedBy::Creator, 1)),
-        id.clone().prop_map(cancel),
-        (id.clone(), 0_i64..2_000).prop_map(|(id, now)| expire(id, now)),
-        id.clone().prop_map(ship),
-        id.clone().prop_map(complete),
-        (id.clone(), TOTAL..TOTAL + 2).prop_map(|(id, fen)| pay(id, fen)),
-        (
+        3 => id.clone().prop_map(|id| new_order(id, None)),
+        3 => id.clone().prop_map(confirm),
+        1 => id.clone().prop_map(|id| Op::Drop { id: order(id) }),
+        1 => (id.clone(), 0_i64..20_000).prop_map(|(id, now)| abandon(id, AbandonedBy::Recovery, now)),
+        1 => id.clone().prop_map(|id| abandon(id, AbandonedBy::Creator, 1)),
+        1 => id.clone().prop_map(cancel),
+        1 => (id.clone(), 0_i64..2_000).prop_map(|(id, now)| expire(id, now)),
+        1 => id.clone().prop_map(ship),
+        1 => id.clone().prop_map(complete),
+        3 => (id.clone(), TOTAL..TOTAL + 2).prop_map(|(id, fen)| pay(id, fen)),
+        3 => (
             id,
             TOTAL..TOTAL + 2,
-            1_u64..12,
+            0_u64..3,
             prop::sample::select(PaymentStatus::ALL.to_vec())
         )
             .prop_map(|(id, fen, event_id, status)| follow(vec![event(event_id, id, fen, status)])),
     ]
+}
+
+/// The event comes again, is the next, or leaves a gap.
+fn numbered(mut op: Op, cursor: u64) -> Op {
+    if let Op::Follow { events, .. } = &mut op {
+        events.iter_mut().for_each(|event| event.event_id += cursor);
+    }
+    op
 }
 
 /// What a sequence of operations may never do, checked after each of them.
@@ -76,11 +84,18 @@ impl Ledger {
             assert_eq!(recorded(TaskKind::Commit), left.then_some(1), "{order:?}");
             assert!(recorded(TaskKind::Refund).unwrap_or(0) <= 1, "{order:?}");
             if recorded(TaskKind::Refund).is_some() {
-                assert!(order.refunded && order.payment.is_some(), "{order:?}");
-                assert_ne!(order.stage, Stage::Live(OrderStatus::Paid), "{order:?}");
+                assert!(!is_paid(order.stage), "{order:?}");
+            }
+            if order.refunded {
+                assert!(order.payment.is_some(), "{order:?}");
             }
         }
     }
+}
+
+fn is_paid(stage: Stage) -> bool {
+    use OrderStatus::{Completed, Paid, Shipped};
+    matches!(stage, Stage::Live(Paid | Shipped | Completed))
 }
 
 fn stages(rows: &Rows) -> BTreeMap<OrderId, Stage> {
@@ -106,16 +121,14 @@ proptest! {
     ) {
         let mut rows = Rows::default();
         let mut ledger = Ledger::default();
-        for id in 1..4 {
-            rows.apply(&new_order(id, None));
-        }
         for op in ops {
+            let op = numbered(op, rows.cursor());
             let before = stages(&rows);
             let outcome = rows.apply(&op);
             ledger.check(&before, &rows, &outcome);
-                let once = picture(&rows);
-                rows.apply(&op);
-                prop_assert_eq!(picture(&rows), once, "a repeat changes nothing: {:?}", op);
+            let once = picture(&rows);
+            rows.apply(&op);
+            prop_assert_eq!(picture(&rows), once, "a repeat changes nothing: {:?}", op);
         }
     }
 
