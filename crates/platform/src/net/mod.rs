@@ -165,11 +165,12 @@ fn of_status(status: Status) -> CallError {
         | Code::AlreadyExists
         | Code::PermissionDenied
         | Code::FailedPrecondition
-        | Code::OutOfRange
         | Code::Unimplemented
         | Code::Unauthenticated => CallError::Rejected(status),
         Code::DeadlineExceeded => CallError::Unknown { reason, late: true },
-        Code::Ok
+        // OUT_OF_RANGE is this side's own word for an answer that is too large to be read.
+        Code::OutOfRange
+        | Code::Ok
         | Code::Cancelled
         | Code::Unknown
         | Code::ResourceExhausted
@@ -242,7 +243,6 @@ mod tests {
             AlreadyExists,
             PermissionDenied,
             FailedPrecondition,
-            OutOfRange,
             Unimplemented,
             Unauthenticated,
         ];
@@ -252,6 +252,7 @@ mod tests {
             DataLoss,
             DeadlineExceeded,
             Internal,
+            OutOfRange,
             ResourceExhausted,
             Unavailable,
             Unknown,

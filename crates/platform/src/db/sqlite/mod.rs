@@ -87,9 +87,11 @@ impl Sqlite {
             // The caller may be gone; the transaction is done all the same.
             drop(answer.send(result));
         }))?;
-        outcome
-            .await
-            .unwrap_or_else(|_| Err(DbError::Broken(format!("{name} panicked"))))
+        // Panics of the work are errors above: this is a thread that is gone, whenever it went.
+        outcome.await.unwrap_or_else(|_| {
+            let reason = format!("the thread that ran {name} is gone");
+            Err(DbError::OutcomeUnknown(reason))
+        })
     }
 
     pub(super) async fn close(&self) {
