@@ -14,7 +14,10 @@ use platform::db::{Database, DbError};
 use types::{OrderId, OrderStatus, UnixMillis};
 
 use crate::domain::{HistoryRow, Intent, Item, Order, Stage, Task, TaskKind};
-use crate::store::{SqlStore, Store, read_history_between, read_items_between, read_orders_after};
+use crate::store::{
+    SqlStore, Store, read_due_intents, read_due_tasks, read_history_between, read_items_between,
+    read_orders_after, read_parked_tasks,
+};
 
 pub use faults::{Fault, find_faults, forgotten_for};
 
@@ -106,18 +109,25 @@ fn assemble(
 /// Every task there is: those to be done, soonest first, then those that are parked; a million of
 /// each at most.
 pub async fn read_tasks(database: &Database) -> Result<Vec<Task>, DbError> {
-    let store = SqlStore::new(database.clone());
-    let mut tasks = store
-        .due_tasks(&TaskKind::ALL, END_OF_TIME, TASKS_MAX)
-        .await?;
-    tasks.append(&mut store.parked_tasks(TASKS_MAX).await?);
-    Ok(tasks)
+    database
+        .read_long("audit_tasks", |tx| {
+            Box::pin(async {
+                let mut tasks = read_due_tasks(tx, &TaskKind::ALL, END_OF_TIME, TASKS_MAX).await?;
+                tasks.append(&mut read_parked_tasks(tx, TASKS_MAX).await?);
+                Ok(tasks)
+            })
+        })
+        .await
 }
 
 /// Every intent there is, by ascending id: what is held under its ids is its creator's, or recovery's, to settle.
 pub async fn read_intents(database: &Database) -> Result<Vec<Intent>, DbError> {
-    let store = SqlStore::new(database.clone());
-    match store.due_intents(END_OF_TIME, INTENTS_MAX).await {
+    let read = database
+        .read_long("audit_intents", |tx| {
+            Box::pin(read_due_intents(tx, END_OF_TIME, INTENTS_MAX))
+        })
+        .await;
+    match read {
         // The database of a release that had no intents.
         Err(error) if error.says_no_table() => Ok(Vec::new()),
         read => read,

@@ -24,7 +24,10 @@ pub use memory::{MemoryStore, Snapshot};
 pub(crate) use orders_by_number::OrdersByNumber;
 pub(crate) use orders_by_request::OrdersByRequest;
 pub use sql::{MIGRATIONS, SqlStore};
-pub(crate) use sql::{read_history_between, read_items_between, read_orders_after};
+pub(crate) use sql::{
+    read_due_intents, read_due_tasks, read_history_between, read_items_between, read_orders_after,
+    read_parked_tasks,
+};
 pub(crate) use writer::OrderIds;
 pub use writer::Writer;
 

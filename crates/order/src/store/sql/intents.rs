@@ -85,7 +85,7 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
     tx.insert_rows(&INSERT, inserts).await
 }
 
-pub(super) async fn list_due(
+pub(crate) async fn list_due(
     tx: &mut Tx,
     until: UnixMillis,
     limit: u32,

@@ -34,8 +34,10 @@ use crate::domain::{
 };
 
 pub(crate) use history::read_history_between;
+pub(crate) use intents::list_due as read_due_intents;
 pub(crate) use items::read_items_between;
 pub(crate) use orders::read_orders_after;
+pub(crate) use tasks::{list_due as read_due_tasks, list_parked as read_parked_tasks};
 
 /// The schema, step by step.
 pub const MIGRATIONS: &[Migration] = &[

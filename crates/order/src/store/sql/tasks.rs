@@ -72,7 +72,7 @@ pub(super) async fn save(tx: &mut Tx, rows: &Rows) -> Result<(), DbError> {
     tx.insert_rows(&INSERT, inserts).await
 }
 
-pub(super) async fn list_due(
+pub(crate) async fn list_due(
     tx: &mut Tx,
     kinds: &[TaskKind],
     now: UnixMillis,
@@ -86,7 +86,7 @@ pub(super) async fn list_due(
     tx.query(&sql, args).await?.iter().map(read).collect()
 }
 
-pub(super) async fn list_parked(tx: &mut Tx, limit: u32) -> Result<Vec<Task>, DbError> {
+pub(crate) async fn list_parked(tx: &mut Tx, limit: u32) -> Result<Vec<Task>, DbError> {
     tx.query(SELECT_PARKED, args![limit])
         .await?
         .iter()
