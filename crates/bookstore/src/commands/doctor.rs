@@ -133,13 +133,20 @@ async fn examine_database(service: Service, config: &Config) -> Finding {
             Verdict::Idle,
             format!("{place}: not there yet; the first start makes it"),
         ),
-        SchemaState::Behind { applied, steps } => finding(
-            key,
-            Verdict::Idle,
-            format!(
-                "{place}: schema {applied} of {steps}; `bookstore migrate` or a start brings it up"
-            ),
-        ),
+        SchemaState::Behind { applied, steps } => {
+            let missing = if applied == steps {
+                ", but the row of commit_barrier is missing"
+            } else {
+                ""
+            };
+            finding(
+                key,
+                Verdict::Idle,
+                format!(
+                    "{place}: schema {applied} of {steps}{missing}; `bookstore migrate` or a start brings it up"
+                ),
+            )
+        }
     }
 }
 
