@@ -21,6 +21,9 @@ const OUT_OF_REACH: [(&str, &str); 2] = [
 ];
 /// What is there only where a shop stands on servers.
 const ON_SERVERS: [&str; 1] = ["catalog.fill_cache"];
+/// Units of work on servers that write for the sake of the log alone: the platform's, and the combined read that
+/// waits for one.
+const SYNCS: [&str; 2] = ["sync", "order.first"];
 /// Units of work that carry the points of the operations in them, too.
 const UNITS_OF_MANY: [&str; 4] = [
     "apply_orders",
@@ -115,7 +118,9 @@ pub(crate) fn list_points(on_servers: bool) -> anyhow::Result<BTreeSet<String>> 
         let is_there = units.remove(unit) || effects.remove(unit);
         ensure!(is_there, "{unit} is gone: take it out here, too");
     }
-    if !on_servers {
+    if on_servers {
+        units.extend(SYNCS.map(str::to_owned));
+    } else {
         effects.retain(|effect| !ON_SERVERS.contains(&effect.as_str()));
     }
     let points = |names: BTreeSet<String>, moments: [&'static str; 2]| {

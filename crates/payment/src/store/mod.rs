@@ -36,7 +36,8 @@ pub trait Store: IdSource {
     /// Open attempts whose next check is due by `now`, the most overdue first, at most `limit`.
     async fn list_due(&self, now: UnixMillis, limit: u32) -> Result<Vec<Record>, DbError>;
 
-    /// The feed after the event `after`, in order, at most `limit` events.
+    /// The feed after the event `after`, in order, at most `limit` events; none only where there are none. What
+    /// another replica added beside events known here may come with the next answer.
     async fn list_events(&self, after: u64, limit: u32) -> Result<Vec<Event>, DbError>;
 
     /// The figures for the metrics page.
