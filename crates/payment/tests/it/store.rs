@@ -250,9 +250,7 @@ async fn number_one_feed(stores: [Arc<dyn Store>; 2]) {
     );
     assert_eq!(whole_feed(&*stores[1]).await, events);
     for order in 1..=3 {
-        let paid = |e: &&payment::domain::Event| {
-            e.order_id.get() == order && e.status == PaymentStatus::Paid
-        };
+        let paid = |e: &&Event| e.order_id.get() == order && e.status == PaymentStatus::Paid;
         assert!(
             events.iter().filter(paid).count() <= 1,
             "order {order} was charged twice"

@@ -34,7 +34,9 @@ fn any_op() -> impl Strategy<Value = Op> {
 /// The event comes again, is the next, or leaves a gap.
 fn numbered(mut op: Op, cursor: u64) -> Op {
     if let Op::Follow { events, .. } = &mut op {
-        events.iter_mut().for_each(|event| event.event_id += cursor);
+        for event in events {
+            event.event_id += cursor;
+        }
     }
     op
 }
