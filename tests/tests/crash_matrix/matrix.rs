@@ -20,6 +20,8 @@ use crate::story::{Facts, STORIES, Story};
 const SHOPS: u32 = 12;
 /// The passages of one point that are crashed at: by then every flow of a story came by.
 const TURNS_MAX: usize = 8;
+/// After so many violations the storm ends: a run that fails kills nobody, so it might never end.
+const STORM_VIOLATIONS_MAX: usize = 100;
 /// How many crashes a run of the storm has at the most.
 const STORM_CRASHES_MAX: usize = 5;
 
@@ -138,7 +140,7 @@ impl Matrix {
     /// violations there were.
     pub(crate) async fn storm(mut self, kills: usize, seed: u64) -> anyhow::Result<usize> {
         let mut dice = StdRng::seed_from_u64(seed);
-        while self.kills < kills {
+        while self.kills < kills && self.violations.len() < STORM_VIOLATIONS_MAX {
             let plans = (0..self.shops * 8).map(|_| self.draw(&mut dice)).collect();
             self.run_all(plans).await?;
         }

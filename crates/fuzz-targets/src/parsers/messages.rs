@@ -1,4 +1,4 @@
-//! Bytes as messages: most requests, most replies that one service reads from another, and the event.
+//! Bytes as messages: every request, most replies that one service reads from another, and the event.
 
 use anyhow::ensure;
 use api::{catalog, inventory, order, payment};
@@ -65,6 +65,14 @@ const READERS: &[Reader] = &[
     decode::<payment::v1::RefundResponse>,
     decode::<payment::v1::PaymentEvent>,
     decode::<payment::v1::WatchPaymentsRequest>,
+    decode::<inventory::v1::GetStockRequest>,
+    decode::<inventory::v1::BatchReleaseStockRequest>,
+    decode::<inventory::v1::CommitStockRequest>,
+    decode::<order::v1::GetOrderRequest>,
+    decode::<order::v1::ShipOrderRequest>,
+    decode::<order::v1::CompleteOrderRequest>,
+    decode::<payment::v1::RefundRequest>,
+    decode::<payment::v1::GetPaymentStatusRequest>,
 ];
 
 /// What is read is read again from what is written.
