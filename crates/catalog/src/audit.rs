@@ -15,7 +15,7 @@ pub struct Audit {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A book has a revision that was never handed out, so followers will miss its next change.
-    #[error("book {id}: revision {revision} was never handed out")]
+    #[error("revision {revision} was never handed out")]
     RevisionAhead {
         /// The book.
         id: i64,
@@ -23,11 +23,20 @@ pub enum Fault {
         revision: i64,
     },
     /// A book's `isbn_key` is not the normal form of its ISBN.
-    #[error("book {id}: its ISBN is compared by a key that is not its own")]
+    #[error("its ISBN is compared by a key that is not its own")]
     IsbnKeyDiffers {
         /// The book.
         id: i64,
     },
+}
+
+impl Fault {
+    /// The book's id, as it is stored.
+    pub const fn book(&self) -> i64 {
+        match self {
+            Self::RevisionAhead { id, .. } | Self::IsbnKeyDiffers { id } => *id,
+        }
+    }
 }
 
 const COUNT: &str = "SELECT COUNT(*) FROM books";

@@ -99,52 +99,52 @@ pub enum Problem {
     },
 }
 
+impl Problem {
+    /// What is wrong: `book 3`, `hold ORD…`.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::BalanceDiffers { book, .. }
+            | Self::NotConserved { book, .. }
+            | Self::ChainBroken { book, .. } => format!("book {book}"),
+            Self::HoldDiffers { key, .. } | Self::HoldOfOtherBooks { key } => {
+                format!("hold {key}")
+            }
+        }
+    }
+}
+
+/// How it is wrong.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BalanceDiffers {
-                book,
                 balance: (q, r),
                 ledger: (lq, lr),
+                ..
             } => write!(
                 f,
-                "book {book}: balance {q} free, {r} reserved; by the ledger {lq} and {lr}"
+                "balance {q} free, {r} reserved; by the ledger {lq} and {lr}"
             ),
-            Self::NotConserved { book, surplus } => {
-                write!(
-                    f,
-                    "book {book}: {surplus:+} copies against what was restocked"
-                )
+            Self::NotConserved { surplus, .. } => {
+                write!(f, "{surplus:+} copies against what was restocked")
             }
-            Self::ChainBroken { book, version } => {
+            Self::ChainBroken { version, .. } => {
                 write!(
                     f,
-                    "book {book}: ledger entry {version} does not follow from the one before"
+                    "ledger entry {version} does not follow from the one before"
                 )
             }
             Self::HoldDiffers {
-                key,
                 remembered: Some(remembered),
                 ledger,
-            } => {
-                write!(
-                    f,
-                    "hold {key}: {remembered} outstanding, by the ledger {ledger}"
-                )
-            }
+                ..
+            } => write!(f, "{remembered} outstanding, by the ledger {ledger}"),
             Self::HoldDiffers {
-                key,
                 remembered: None,
                 ledger,
-            } => {
-                write!(
-                    f,
-                    "hold {key}: {ledger} outstanding by the ledger, but it is not open"
-                )
-            }
-            Self::HoldOfOtherBooks { key } => {
-                write!(f, "hold {key}: of other books than by the ledger")
-            }
+                ..
+            } => write!(f, "{ledger} outstanding by the ledger, but it is not open"),
+            Self::HoldOfOtherBooks { .. } => f.write_str("of other books than by the ledger"),
         }
     }
 }

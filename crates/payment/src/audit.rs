@@ -3,6 +3,8 @@
 //!
 //! One snapshot, a few passes of aggregate SQL; safe beside a running service.
 
+use std::fmt;
+
 use platform::args;
 use platform::db::{Database, DbError, Row, Tx};
 use types::{Fen, OrderId, PaymentNo, PaymentStatus, UnixMillis};
@@ -49,22 +51,46 @@ pub struct OpenAttempt {
 /// A rule that a row breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What breaks it: `order 7`, `event 12`, `the feed`.
-    pub subject: String,
+    /// What breaks it.
+    pub subject: Subject,
     /// The rule, in words.
     pub rule: &'static str,
 }
 
-/// A rule and the SQL that finds whatever breaks it: one column, the id or number.
+/// What a rule is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// The payment of an order, or its events together.
+    Order(OrderId),
+    /// One attempt.
+    Attempt(PaymentNo),
+    /// One event.
+    Event(i64),
+    /// The feed as a whole.
+    Feed,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Order(id) => write!(f, "order {id}"),
+            Self::Attempt(number) => write!(f, "attempt {number}"),
+            Self::Event(id) => write!(f, "event {id}"),
+            Self::Feed => f.write_str("the feed"),
+        }
+    }
+}
+
+/// A rule and the SQL that finds whatever breaks it: one column, which `subject` reads.
 struct Rule {
-    subject: &'static str,
+    subject: fn(&Row) -> Result<Subject, DbError>,
     words: &'static str,
     sql: &'static str,
 }
 
 const RULES: [Rule; 6] = [
     Rule {
-        subject: "order",
+        subject: order,
         words: "its payment says what its last attempt says",
         sql: "SELECT p.order_id FROM payments p \
             LEFT JOIN payment_attempts a ON a.payment_no = p.payment_no \
@@ -73,20 +99,20 @@ const RULES: [Rule; 6] = [
             ORDER BY p.order_id",
     },
     Rule {
-        subject: "attempt",
+        subject: attempt,
         words: "only an order's last attempt is open or holds money",
         sql: "SELECT a.payment_no FROM payment_attempts a \
             LEFT JOIN payments p ON p.payment_no = a.payment_no \
             WHERE p.payment_no IS NULL AND a.state <> 3 ORDER BY a.payment_no",
     },
     Rule {
-        subject: "attempt",
+        subject: attempt,
         words: "an attempt is asked about again exactly while it is open",
         sql: "SELECT payment_no FROM payment_attempts \
             WHERE (next_check_at IS NULL) <> (state NOT IN (1, 4)) ORDER BY payment_no",
     },
     Rule {
-        subject: "event",
+        subject: event,
         words: "it tells of an attempt that exists, with its order and its amount",
         sql: "SELECT e.id FROM payment_events e \
             LEFT JOIN payment_attempts a ON a.payment_no = e.payment_no \
@@ -94,7 +120,7 @@ const RULES: [Rule; 6] = [
             ORDER BY e.id",
     },
     Rule {
-        subject: "order",
+        subject: order,
         words: "refusals come first, then one payment, then at most one refund",
         sql: "SELECT order_id FROM payment_events GROUP BY order_id \
             HAVING SUM(CASE WHEN status = 2 THEN 1 ELSE 0 END) > 1 \
@@ -105,7 +131,7 @@ const RULES: [Rule; 6] = [
             ORDER BY order_id",
     },
     Rule {
-        subject: "order",
+        subject: order,
         words: "the feed's last word about it is what its payment says",
         sql: "SELECT p.order_id FROM payments p \
             LEFT JOIN (SELECT order_id, MAX(id) AS id FROM payment_events GROUP BY order_id) latest \
@@ -116,6 +142,18 @@ const RULES: [Rule; 6] = [
             ORDER BY p.order_id",
     },
 ];
+
+fn order(row: &Row) -> Result<Subject, DbError> {
+    read_order_id(row, 0).map(Subject::Order)
+}
+
+fn attempt(row: &Row) -> Result<Subject, DbError> {
+    read_payment_no(row, 0).map(Subject::Attempt)
+}
+
+fn event(row: &Row) -> Result<Subject, DbError> {
+    row.int(0).map(Subject::Event)
+}
 
 /// Audits the whole database on one snapshot.
 pub async fn audit(database: &Database) -> Result<Audit, DbError> {
@@ -128,13 +166,8 @@ async fn audit_in(tx: &mut Tx) -> Result<Audit, DbError> {
     let mut findings = Vec::new();
     for rule in &RULES {
         for row in tx.query(rule.sql, args![]).await? {
-            // A payment number or an id, depending on the rule.
-            let name = row
-                .text(0)
-                .or_else(|_| row.int(0).map(|id| id.to_string()))?;
-            let subject = format!("{} {name}", rule.subject);
             findings.push(Finding {
-                subject,
+                subject: (rule.subject)(&row)?,
                 rule: rule.words,
             });
         }
@@ -158,7 +191,7 @@ async fn check_feed(tx: &mut Tx, findings: &mut Vec<Finding>) -> Result<u64, DbE
     if first != 1 || count != last || row.opt_int(3)? != last.checked_add(1) {
         let rule = "events are numbered 1, 2, 3 without a gap, up to the counter";
         findings.push(Finding {
-            subject: "the feed".to_owned(),
+            subject: Subject::Feed,
             rule,
         });
     }

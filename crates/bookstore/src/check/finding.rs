@@ -140,12 +140,6 @@ impl Finding {
         }
     }
 
-    /// A certain finding in the words of a service's own audit: `subject: what`.
-    pub(crate) fn quoted(invariant: Invariant, words: &str) -> Self {
-        let (subject, what) = words.split_once(": ").unwrap_or((words, invariant.law()));
-        Self::certain(invariant, subject, what)
-    }
-
     /// The same finding, to be sure of only by `proof`.
     #[must_use]
     pub(crate) fn until(self, proof: Proof) -> Self {

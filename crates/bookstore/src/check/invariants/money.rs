@@ -4,14 +4,11 @@
 //! once orders are known to have followed the feed to where it stood when the doubt arose.
 
 use order::domain::{Stage, TaskKind};
-use payment::audit::PaymentRow;
-use types::{OrderId, OrderStatus, PaymentStatus};
+use payment::audit::{PaymentRow, Subject};
+use types::{OrderStatus, PaymentStatus};
 
 use crate::check::facts::{Facts, OrderFact, Orders};
 use crate::check::finding::{Finding, Invariant, Proof};
-
-/// What `payment::audit` calls the feed.
-const FEED: &str = "the feed";
 
 pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
     judge_by_itself(facts, findings);
@@ -32,18 +29,12 @@ pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
 /// The payment service's own audit knows these laws best; here they get their names.
 fn judge_by_itself(facts: &Facts, findings: &mut Vec<Finding>) {
     for finding in &facts.money.findings {
-        let invariant = if finding.subject == FEED {
-            Invariant::FeedIsGapless
-        } else {
-            Invariant::PaymentIsSound
-        };
-        let id = finding
-            .subject
-            .strip_prefix("order ")
-            .and_then(|id| id.parse().ok());
-        let subject = match id.and_then(OrderId::new) {
-            Some(id) => facts.orders.name_of(id),
-            None => finding.subject.clone(),
+        let (invariant, subject) = match &finding.subject {
+            Subject::Feed => (Invariant::FeedIsGapless, finding.subject.to_string()),
+            Subject::Order(id) => (Invariant::PaymentIsSound, facts.orders.name_of(*id)),
+            Subject::Attempt(_) | Subject::Event(_) => {
+                (Invariant::PaymentIsSound, finding.subject.to_string())
+            }
         };
         let what = format!("it does not hold that {}", finding.rule);
         findings.push(Finding::certain(invariant, subject, what));
@@ -153,7 +144,7 @@ const fn status_name(status: PaymentStatus) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use types::{Fen, PaymentNo};
+    use types::{Fen, OrderId, PaymentNo};
 
     use super::*;
     use crate::check::sample::{
@@ -273,13 +264,16 @@ mod tests {
     #[test]
     fn what_the_payment_audit_finds_is_told() {
         let cases = [
-            ("order 99", Invariant::PaymentIsSound, "order id 99"),
-            ("event 12", Invariant::PaymentIsSound, "event 12"),
-            (FEED, Invariant::FeedIsGapless, FEED),
+            (
+                Subject::Order(OrderId::new(99).unwrap()),
+                Invariant::PaymentIsSound,
+                "order id 99",
+            ),
+            (Subject::Event(12), Invariant::PaymentIsSound, "event 12"),
+            (Subject::Feed, Invariant::FeedIsGapless, "the feed"),
         ];
         for (subject, invariant, named) in cases {
             let mut facts = sound();
-            let subject = subject.to_owned();
             facts.money.findings.push(payment::audit::Finding {
                 subject,
                 rule: "a rule",

@@ -33,9 +33,10 @@ pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
         ));
     }
     for fault in &facts.catalog.faults {
-        findings.push(Finding::quoted(
+        findings.push(Finding::certain(
             Invariant::CatalogIsSound,
-            &fault.to_string(),
+            format!("book {}", fault.book()),
+            fault.to_string(),
         ));
     }
 }

@@ -12,8 +12,7 @@ pub(super) fn judge(stock: &Audit, findings: &mut Vec<Finding>) {
     judge_reserved(stock, findings);
 }
 
-/// The inventory's own audit knows these laws best, and puts the subject before a colon; here they
-/// get their names.
+/// The inventory's own audit knows these laws best; here they get their names.
 fn told(problem: &Problem) -> Finding {
     let invariant = match problem {
         Problem::BalanceDiffers { .. } => Invariant::BalanceIsLedger,
@@ -21,7 +20,7 @@ fn told(problem: &Problem) -> Finding {
         Problem::ChainBroken { .. } => Invariant::LedgerUnbroken,
         Problem::HoldDiffers { .. } | Problem::HoldOfOtherBooks { .. } => Invariant::HoldsAddUp,
     };
-    Finding::quoted(invariant, &problem.to_string())
+    Finding::certain(invariant, problem.subject(), problem.to_string())
 }
 
 fn judge_reserved(stock: &Audit, findings: &mut Vec<Finding>) {
