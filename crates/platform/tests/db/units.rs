@@ -182,7 +182,7 @@ async fn a_crowd_of_readers_holds_up_no_writer() {
     let (gate, gated) = watch::channel(false);
     let read = |database: Database, gated: watch::Receiver<bool>| async move {
         database
-            .read("wait at a gate", move |_| {
+            .read_once("wait at a gate", move |_| {
                 let mut gated = gated.clone();
                 Box::pin(async move {
                     gated.wait_for(|open| *open).await.unwrap();
