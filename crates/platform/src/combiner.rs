@@ -40,7 +40,7 @@ use crate::turn::Turn;
 
 /// From this length on a batch is worth its commit: the writer gathers no more, and callers that were just
 /// answered submit again while it writes.
-const BATCH_LEN_ENOUGH: usize = 24;
+const BATCH_LEN_ENOUGH: usize = 12;
 
 /// How many batches may be in flight at once: the newest, and those before it, which are at their commit.
 /// Each needs a connection.
