@@ -57,13 +57,14 @@ pub struct Finding {
     pub rule: &'static str,
 }
 
-/// What a rule is about.
+/// What a rule is about, named as it is stored: a row that breaks a rule may have an id or a number that
+/// none can have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// The payment of an order, or its events together.
-    Order(OrderId),
+    Order(i64),
     /// One attempt.
-    Attempt(PaymentNo),
+    Attempt(String),
     /// One event.
     Event(i64),
     /// The feed as a whole.
@@ -144,11 +145,11 @@ const RULES: [Rule; 6] = [
 ];
 
 fn order(row: &Row) -> Result<Subject, DbError> {
-    read_order_id(row, 0).map(Subject::Order)
+    row.int(0).map(Subject::Order)
 }
 
 fn attempt(row: &Row) -> Result<Subject, DbError> {
-    read_payment_no(row, 0).map(Subject::Attempt)
+    row.text(0).map(Subject::Attempt)
 }
 
 fn event(row: &Row) -> Result<Subject, DbError> {

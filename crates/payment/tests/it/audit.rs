@@ -97,6 +97,14 @@ async fn every_rule_finds_what_breaks_it() {
             "attempt PAY",
         ),
         (
+            "UPDATE payment_attempts SET payment_no = 'X' WHERE order_id = 3 AND state = 2",
+            "attempt X",
+        ),
+        (
+            "UPDATE payment_events SET order_id = -5 WHERE id = 2",
+            "order -5",
+        ),
+        (
             "UPDATE payment_events SET amount = 1 WHERE id = 2",
             "event 2",
         ),

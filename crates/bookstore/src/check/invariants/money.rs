@@ -5,7 +5,7 @@
 
 use order::domain::{Stage, TaskKind};
 use payment::audit::{PaymentRow, Subject};
-use types::{OrderStatus, PaymentStatus};
+use types::{OrderId, OrderStatus, PaymentStatus};
 
 use crate::check::facts::{Facts, OrderFact, Orders};
 use crate::check::finding::{Finding, Invariant, Proof};
@@ -31,7 +31,11 @@ fn judge_by_itself(facts: &Facts, findings: &mut Vec<Finding>) {
     for finding in &facts.money.findings {
         let (invariant, subject) = match &finding.subject {
             Subject::Feed => (Invariant::FeedIsGapless, finding.subject.to_string()),
-            Subject::Order(id) => (Invariant::PaymentIsSound, facts.orders.name_of(*id)),
+            Subject::Order(id) => {
+                let name = OrderId::from_i64(*id).map(|id| facts.orders.name_of(id));
+                let name = name.unwrap_or_else(|| finding.subject.to_string());
+                (Invariant::PaymentIsSound, name)
+            }
             Subject::Attempt(_) | Subject::Event(_) => {
                 (Invariant::PaymentIsSound, finding.subject.to_string())
             }
@@ -144,7 +148,7 @@ const fn status_name(status: PaymentStatus) -> &'static str {
 mod tests {
     use std::time::Duration;
 
-    use types::{Fen, OrderId, PaymentNo};
+    use types::{Fen, PaymentNo};
 
     use super::*;
     use crate::check::sample::{
@@ -264,11 +268,8 @@ mod tests {
     #[test]
     fn what_the_payment_audit_finds_is_told() {
         let cases = [
-            (
-                Subject::Order(OrderId::new(99).unwrap()),
-                Invariant::PaymentIsSound,
-                "order id 99",
-            ),
+            (Subject::Order(99), Invariant::PaymentIsSound, "order id 99"),
+            (Subject::Order(-5), Invariant::PaymentIsSound, "order -5"),
             (Subject::Event(12), Invariant::PaymentIsSound, "event 12"),
             (Subject::Feed, Invariant::FeedIsGapless, "the feed"),
         ];
