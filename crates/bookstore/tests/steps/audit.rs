@@ -12,8 +12,8 @@ use payment::store::Store as _;
 use platform::clock::pause;
 use types::{OrderId, PaymentStatus, UnixMillis};
 
+use crate::acts::{CANCELLED, COMPLETED, PAID, PENDING, SHIPPED};
 use crate::shop::Shop;
-use crate::stories::{CANCELLED, COMPLETED, PAID, PENDING, SHIPPED};
 
 /// Rounds of a second that a shop may take to come to rest: tasks wait up to 10 s between two tries,
 /// creations are recovered after 8 s, a silent bank is asked again after a minute at the latest.

@@ -13,6 +13,7 @@
 
 #![expect(clippy::print_stderr, reason = "tests say how much they did")]
 
+mod acts;
 mod audit;
 mod edges;
 mod hang_up;

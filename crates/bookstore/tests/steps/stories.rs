@@ -5,27 +5,22 @@ use std::time::Duration;
 use anyhow::anyhow;
 use api::catalog::v1::{Book, PublishBookRequest, UnpublishBookRequest, UpdateBookRequest};
 use api::inventory::v1::{
-    BatchDeductStockRequest, BatchDeductStockResponse, BatchReleaseStockRequest,
-    CommitStockRequest, DeductBatchesRequest, DeductStockRequest, ReleaseStockRequest,
-    RestockInventoryRequest, StockItem,
+    BatchDeductStockResponse, BatchReleaseStockRequest, CommitStockRequest, DeductStockRequest,
+    ReleaseStockRequest, RestockInventoryRequest,
 };
-use api::order::v1::{
-    CancelOrderRequest, CompleteOrderRequest, CreateOrderItem, CreateOrderRequest, PayOrderRequest,
-    ShipOrderRequest,
-};
-use api::payment::v1::{PayRequest, RefundRequest};
+use api::order::v1::{CompleteOrderRequest, ShipOrderRequest};
+use api::payment::v1::RefundRequest;
 use futures::future::{LocalBoxFuture, join};
 use order::domain::REFUSALS_MAX;
 
+use crate::acts::{
+    CANCELLED, COMPLETED, PAID, SHIPPED, batch, batches, cancel, charge, order, pay, pay_in_vain,
+    pay_order, place, place_under,
+};
 use crate::plan::{Extent, Fault, Treatment};
 use crate::shop::{Shop, Stop};
 use crate::step::{GatewayStep, Method, OrderStep, Step};
 
-pub(crate) const PENDING: i32 = 1;
-pub(crate) const PAID: i32 = 2;
-pub(crate) const SHIPPED: i32 = 3;
-pub(crate) const COMPLETED: i32 = 4;
-pub(crate) const CANCELLED: i32 = 5;
 /// Inventory's "not enough stock", and "was released before it came".
 const SHORT: i32 = 40100;
 const FENCED: i32 = 40904;
@@ -413,90 +408,4 @@ async fn a_release_is_parked(shop: &Shop) -> Result<(), Stop> {
     shop.until_parked_or_done().await?;
     shop.resume_parked().await?;
     Ok(())
-}
-
-/// An order that was made.
-struct Placed {
-    no: String,
-    id: u64,
-    total: i64,
-}
-
-/// Two copies of the first book and one of the second.
-async fn place(shop: &Shop) -> Result<Placed, Stop> {
-    place_under("an-order", shop).await
-}
-
-async fn place_under(key: &str, shop: &Shop) -> Result<Placed, Stop> {
-    let reply = shop.done(order(&[(1, 2), (2, 1)], key)).await?;
-    shop.note(
-        &reply.order_no,
-        &[PENDING, PAID, SHIPPED, COMPLETED, CANCELLED],
-    );
-    Ok(Placed {
-        no: reply.order_no,
-        id: reply.order_id,
-        total: reply.total,
-    })
-}
-
-async fn pay(shop: &Shop, placed: &Placed) -> Result<(), Stop> {
-    shop.done(pay_order(placed)).await?;
-    shop.note(&placed.no, &[PAID, SHIPPED, COMPLETED, CANCELLED]);
-    Ok(())
-}
-
-async fn cancel(shop: &Shop, placed: &Placed) -> Result<(), Stop> {
-    let reason = "changed my mind".to_owned();
-    let order_no = placed.no.clone();
-    shop.done(CancelOrderRequest { order_no, reason }).await?;
-    shop.note(&placed.no, &[CANCELLED]);
-    Ok(())
-}
-
-/// Money that the order service gives back by itself; a repeat may come after that.
-async fn pay_in_vain(shop: &Shop, order_id: u64, amount: i64) -> Result<(), Stop> {
-    shop.until(charge(order_id, amount), |reply| {
-        reply.code == 0 || reply.message == "订单已退款"
-    })
-    .await?;
-    Ok(())
-}
-
-fn order(items: &[(u64, i32)], key: &str) -> CreateOrderRequest {
-    let item = |&(book_id, quantity): &(u64, i32)| CreateOrderItem { book_id, quantity };
-    CreateOrderRequest {
-        user_id: 1,
-        items: items.iter().map(item).collect(),
-        idempotency_key: key.to_owned(),
-    }
-}
-
-fn pay_order(placed: &Placed) -> PayOrderRequest {
-    PayOrderRequest {
-        order_no: placed.no.clone(),
-        payment_method: "mock".to_owned(),
-    }
-}
-
-fn charge(order_id: u64, amount: i64) -> PayRequest {
-    PayRequest {
-        order_id,
-        amount,
-        payment_method: "mock".to_owned(),
-    }
-}
-
-fn batches(batches: impl IntoIterator<Item = BatchDeductStockRequest>) -> DeductBatchesRequest {
-    DeductBatchesRequest {
-        batches: batches.into_iter().map(Into::into).collect(),
-    }
-}
-
-fn batch(book_id: u64, quantity: i32, key: &str) -> BatchDeductStockRequest {
-    BatchDeductStockRequest {
-        idempotency_key: key.to_owned(),
-        reference_id: 1 << 41,
-        items: vec![StockItem { book_id, quantity }],
-    }
 }
